@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What an artifact should be, as data with a typed loader.
+//!
+//! `rules/` holds one file per finding code: its severity, its cases and its documentation. `known/` holds what is known
+//! about the callables a pickle may name. This crate loads and matches what those files declare and does nothing else:
+//! it reads no artifact and decides no verdict.
+
+mod callables;
+mod embedded;
+mod render;
+mod rules;
+mod toml_error;
+
+pub use callables::{Callables, CallablesError, Classification, InertCallable, callables};
+pub use render::{explain, render_findings_markdown};
+pub use rules::{Confidence, Rule, RuleCase, RuleError, RuleErrorKind, Rules, Severity, UnknownLevel, rules};

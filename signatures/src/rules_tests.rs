@@ -1,0 +1,242 @@
+use super::*;
+
+const GOOD: &str = r#"code = "sample"
+severity = "high"
+confidence = "certain"
+summary = "a sample"
+what = """
+First.
+Second."""
+why = "Because."
+action = "read it"
+references = ["RFC 0"]
+since = "0.1.0"
+
+[cases.odd-day]
+severity = "info"
+when = "on odd days"
+"#;
+
+/// Every code with its default severity, then its cases: a new or changed one is a visible diff.
+const CODES: &[(&str, &str)] = &[
+    ("archive-bomb", "high nested=high overlap=high quine=high ratio=high"),
+    (
+        "bundle-autoload",
+        "low autoload=info exec-argv=low preload=high tuning=info",
+    ),
+    ("duplicate-entry", "high case-insensitive=low identical=low"),
+    ("duplicate-key", "medium document=low same-value=info"),
+    ("embedded-executable", "high bundled=info hidden=high"),
+    ("encrypted-entry", "medium"),
+    ("escape-sequence-name", "medium bidi=medium control=medium long=low"),
+    (
+        "header-mismatch",
+        "high crc=high extra=info method=high name=high size=high timestamp=info",
+    ),
+    (
+        "ip-literal-url",
+        "low obfuscated=medium private=info public=low short=info",
+    ),
+    ("malformed", "medium crash=high lenient=low"),
+    ("name-mismatch", "low benign=info extension=low"),
+    (
+        "nonzero-padding",
+        "high alignment=medium earlier-signature=low filler=info short=low",
+    ),
+    (
+        "overlapping-regions",
+        "high entries=high modules=info notes=info tensors=high",
+    ),
+    ("path-traversal", "high absolute=high extracted-by-none=medium"),
+    ("polyglot", "high"),
+    (
+        "reader-disagreement",
+        "medium accepts=high extent=medium name=medium rejects=info",
+    ),
+    ("special-file", "low"),
+    ("suspicious-entry", "high entry-outside-sections=high note-load=high"),
+    ("symlink-escape", "high hardlink=high"),
+    (
+        "trailing-bytes",
+        "high archive=low binary=medium newline=info overlay=info self-extracting=low text=low zeros=info",
+    ),
+    ("truncated", "medium end-marker=low"),
+    ("unclaimed-bytes", "high gap=high small=low zero=info"),
+    (
+        "unknown-callable",
+        "medium called=medium constructed=low named=info stdlib-called=high",
+    ),
+    (
+        "unsafe-callable",
+        "critical called=critical constructed=critical named=medium",
+    ),
+    ("writable-executable", "medium section=medium segment=medium stack=low"),
+];
+
+#[test]
+fn the_list_of_codes_is_reviewed() {
+    let listed: Vec<(String, String)> = rules()
+        .iter()
+        .map(|rule| {
+            let cases = rule
+                .cases
+                .iter()
+                .map(|(name, case)| format!(" {name}={}", case.severity))
+                .collect::<String>();
+            (rule.code.clone(), format!("{}{cases}", rule.severity))
+        })
+        .collect();
+    let expected: Vec<(String, String)> = CODES
+        .iter()
+        .map(|(code, severities)| ((*code).to_owned(), (*severities).to_owned()))
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn every_embedded_file_is_a_complete_rule() {
+    for (name, text) in RULE_FILES {
+        let rule = Rules::parse(name, text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(format!("{}.toml", rule.code), *name);
+        let sentences = |text: &str| text.matches(['.', ';']).count();
+        assert!(sentences(&rule.what) >= 2, "{name}: `what` is two sentences or more");
+        assert!(rule.why.split_whitespace().count() >= 20, "{name}: `why` explains");
+        assert!(rule.action.len() <= 160, "{name}: `action` fits under a finding");
+        assert!(rule.summary.len() <= 80, "{name}: `summary` fits a line");
+        assert!(
+            !rule.references.iter().any(|reference| reference.trim().is_empty()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_parses_with_its_texts_trimmed() {
+    let rule = Rules::parse("some/where/sample.toml", GOOD).unwrap();
+    assert_eq!(rule.what, "First.\nSecond.");
+    assert_eq!(rule.severity_in(None), Some(Severity::High));
+    assert_eq!(rule.severity_in(Some("odd-day")), Some(Severity::Info));
+    assert_eq!(rule.severity_in(Some("even-day")), None);
+}
+
+#[test]
+fn a_broken_rule_is_refused_with_file_and_line() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "severity = \"high\"",
+            "severity = \"high\"\nseverty = \"low\"",
+            "sample.toml:3: unknown field `severty`",
+        ),
+        (
+            "severity = \"high\"",
+            "severity = \"awful\"",
+            "sample.toml:2: unknown variant `awful`",
+        ),
+        (
+            "severity = \"high\"",
+            "severity = \"High\"",
+            "sample.toml:2: unknown variant `High`",
+        ),
+        ("severity = \"high\"", "severity = ", "sample.toml:2: "),
+        (
+            "severity = \"high\"",
+            "severity = \"high\"\nseverity = \"low\"",
+            "sample.toml:3: duplicate key",
+        ),
+        ("action = \"read it\"\n", "", "sample.toml:1: missing field `action`"),
+        (
+            "action = \"read it\"",
+            "action = \" \"",
+            "sample.toml:9: action is empty",
+        ),
+        (
+            "action = \"read it\"",
+            "action = \"a\\nb\"",
+            "sample.toml:9: action is not a single line",
+        ),
+        ("why = \"Because.\"", "why = \"\"", "sample.toml:8: why is empty"),
+        (
+            "code = \"sample\"",
+            "code = \"other\"",
+            "sample.toml:1: code \"other\" differs from the file name \"sample\"",
+        ),
+        (
+            "summary = \"a sample\"",
+            "summary = \"a sample.\"",
+            "sample.toml:4: summary is not lower case",
+        ),
+        (
+            "summary = \"a sample\"",
+            "summary = \"A sample\"",
+            "sample.toml:4: summary is not lower case",
+        ),
+        (
+            "[cases.odd-day]",
+            "[cases.OddDay]",
+            "sample.toml:13: \"OddDay\" is not kebab-case",
+        ),
+        ("when = \"on odd days\"", "when = \"\"", "sample.toml:13: when is empty"),
+        (
+            "when = \"on odd days\"",
+            "when = \"x\"\nif = \"y\"",
+            "sample.toml:16: unknown field `if`",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert!(GOOD.contains(from), "{from}");
+        let error = Rules::parse("sample.toml", &GOOD.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(expected), "{to:?} gave {error:?}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+    let error = Rules::parse("Sample.toml", &GOOD.replacen("sample", "Sample", 1)).unwrap_err();
+    assert_eq!(error.kind, RuleErrorKind::NotKebabCase("Sample".to_owned()));
+}
+
+#[test]
+fn a_code_may_be_declared_once() {
+    let error = Rules::from_files([("a/sample.toml", GOOD), ("b/sample.toml", GOOD)]).unwrap_err();
+    assert_eq!(error.to_string(), "b/sample.toml:1: code \"sample\" is declared twice");
+}
+
+#[test]
+fn lookups_know_codes_and_cases() {
+    let rules = rules();
+    assert_eq!(rules.severity("unsafe-callable", None), Some(Severity::Critical));
+    assert_eq!(rules.severity("unsafe-callable", Some("named")), Some(Severity::Medium));
+    assert_eq!(rules.severity("unsafe-callable", Some("no-such-case")), None);
+    assert_eq!(rules.severity("no-such-code", None), None);
+    assert_eq!(rules.get("truncated").map(|rule| rule.code.as_str()), Some("truncated"));
+    assert!(rules.iter().is_sorted_by_key(|rule| &rule.code));
+}
+
+#[test]
+fn the_digest_follows_contents_and_not_order() {
+    let other = GOOD.replacen("sample", "second", 1);
+    let digest = |files: &[(&str, &str)]| Rules::from_files(files.iter().copied()).unwrap().digest();
+    let both = digest(&[("sample.toml", GOOD), ("second.toml", &other)]);
+    assert_eq!(both, digest(&[("second.toml", &other), ("dir/sample.toml", GOOD)]));
+    assert_ne!(both, digest(&[("sample.toml", GOOD)]));
+    assert_ne!(
+        both,
+        digest(&[("sample.toml", &format!("{GOOD}# x\n")), ("second.toml", &other)])
+    );
+    let hex = both.strip_prefix("sha256:").unwrap();
+    assert!(hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_eq!(rules().digest(), rules().digest());
+}
+
+#[test]
+fn levels_are_ordered_and_read_back() {
+    assert!(Severity::ALL.is_sorted() && Confidence::ALL.is_sorted());
+    assert!(Severity::Info < Severity::Low && Severity::High < Severity::Critical);
+    for level in Severity::ALL {
+        assert_eq!(level.to_string().parse(), Ok(level));
+    }
+    for level in Confidence::ALL {
+        assert_eq!(level.to_string().parse(), Ok(level));
+    }
+    assert_eq!("HIGH".parse::<Severity>(), Err(UnknownLevel("HIGH".to_owned())));
+    assert_eq!(format!("[{:<8}]", Severity::Low), "[low     ]");
+}
