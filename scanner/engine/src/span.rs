@@ -14,7 +14,10 @@ pub struct Span {
 impl Span {
     /// The span `start..end`; an inverted range becomes the empty span at `start`.
     pub const fn new(start: u64, end: u64) -> Self {
-        Self { start, end: if end < start { start } else { end } }
+        Self {
+            start,
+            end: if end < start { start } else { end },
+        }
     }
 
     /// The span of `len` bytes at `start`, or `None` when its end exceeds `u64::MAX`.
@@ -27,7 +30,10 @@ impl Span {
 
     /// The span of `len` bytes at `start`, cut at `u64::MAX`.
     pub const fn saturating_at(start: u64, len: u64) -> Self {
-        Self { start, end: start.saturating_add(len) }
+        Self {
+            start,
+            end: start.saturating_add(len),
+        }
     }
 
     /// The first byte's offset.
@@ -73,7 +79,10 @@ impl Span {
 
     /// This span moved up by `base`, cut at `u64::MAX`.
     pub const fn shifted(self, base: u64) -> Self {
-        Self { start: self.start.saturating_add(base), end: self.end.saturating_add(base) }
+        Self {
+            start: self.start.saturating_add(base),
+            end: self.end.saturating_add(base),
+        }
     }
 }
 
@@ -148,7 +157,11 @@ impl SpanSet {
             if !both.is_empty() {
                 out.push(both);
             }
-            if a.end < b.end { left.next() } else { right.next() };
+            if a.end < b.end {
+                left.next()
+            } else {
+                right.next()
+            };
         }
         Self { spans: out }
     }
@@ -181,6 +194,9 @@ mod tests {
     fn an_intersection_holds_what_both_hold() {
         let a = SpanSet::from_spans([Span::new(0, 10), Span::new(20, 30)]);
         let b = SpanSet::from_spans([Span::new(5, 25)]);
-        assert_eq!(a.intersection(&b).iter().collect::<Vec<_>>(), [Span::new(5, 10), Span::new(20, 25)]);
+        assert_eq!(
+            a.intersection(&b).iter().collect::<Vec<_>>(),
+            [Span::new(5, 10), Span::new(20, 25)]
+        );
     }
 }

@@ -1,0 +1,122 @@
+//! Facts: what a format parser learned about an artifact, in words every inspector understands.
+//!
+//! Facts are the second half of the narrow waist (ledger + facts): a parser emits them, an inspector reads them, and
+//! neither knows the other. A fact judges nothing.
+
+use crate::span::Span;
+
+/// How a serialised stream refers to a callable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallableUse {
+    /// Imported by name and nothing more.
+    Named,
+    /// A class that is instantiated without its own constructor running on attacker-chosen code paths.
+    Constructed,
+    /// Called with arguments from the stream.
+    Called,
+}
+
+/// One thing a parser learned.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A callable that loading the artifact would import (and perhaps call).
+    Callable {
+        /// The module as written.
+        module: Box<str>,
+        /// The attribute path inside the module, as written.
+        name: Box<str>,
+        /// The strongest use seen.
+        usage: CallableUse,
+        /// The bytes that name it.
+        span: Span,
+    },
+    /// A library or symbol that an executable asks the loader for (DT_NEEDED, import directory, LC_LOAD_DYLIB).
+    Import {
+        /// The library as written.
+        library: Box<str>,
+        /// The bytes that name it.
+        span: Span,
+    },
+    /// A tensor of a model file.
+    Tensor {
+        /// The tensor's name.
+        name: Box<str>,
+        /// The element type as the format spells it, upper case where the format is.
+        dtype: Box<str>,
+        /// The shape, outermost dimension first.
+        shape: Vec<u64>,
+        /// The elements' bytes.
+        span: Span,
+    },
+    /// A member of an archive or container, as its directory names it.
+    Entry(Entry),
+    /// A loadable segment or section of an executable.
+    Segment {
+        /// `PT_LOAD 2`, `.text`, `__TEXT` ...
+        name: Box<str>,
+        /// What is mapped.
+        span: Span,
+        /// Whether it is mapped writable.
+        write: bool,
+        /// Whether it is mapped executable.
+        execute: bool,
+        /// The case of `writable-executable` when it is both: `segment`, `section` or `stack`.
+        kind: &'static str,
+    },
+    /// Where execution starts.
+    EntryPoint {
+        /// The file offset of the first instruction, when it maps to one.
+        offset: Option<u64>,
+        /// Whether it lies in a region that is mapped executable and named by a section.
+        inside_code: bool,
+    },
+    /// A checksum that the artifact states for bytes of its own. The sweep computes it; a difference is a
+    /// `header-mismatch`.
+    Checksum {
+        /// The bytes.
+        span: Span,
+        /// Their CRC-32 (IEEE 802.3), as stated.
+        crc32: u32,
+    },
+    /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
+    Name {
+        /// What it names: `tensor`, `section`, `key`.
+        what: &'static str,
+        /// The raw bytes of the name, cut at 4096.
+        raw: Box<[u8]>,
+        /// Its length in bytes before any cut.
+        length: u64,
+        /// Where it stands.
+        span: Span,
+    },
+}
+
+/// What an archive says about one member.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name's raw bytes, as the directory that decides extraction spells it.
+    pub name: Box<[u8]>,
+    /// Where the name stands.
+    pub span: Span,
+    /// What kind of member it is.
+    pub kind: EntryKind,
+    /// A digest or checksum of the content that tells identical duplicates from different ones, when known.
+    pub content: Option<u64>,
+}
+
+/// The kind of an archive member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link with its target.
+    Symlink(Box<[u8]>),
+    /// A hard link with its target.
+    HardLink(Box<[u8]>),
+    /// A device, a FIFO, a socket: what it is.
+    Special(&'static str),
+}

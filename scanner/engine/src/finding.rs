@@ -1,0 +1,350 @@
+//! Findings and errors: what the bytes say, and what Probity could not do.
+//!
+//! A [`Finding`] carries its code, the case that decided, the place and the evidence; its severity comes from the rule
+//! (`signatures/rules/<code>.toml`) through `policy/`. A [`ScanError`] has no severity: it makes the artifact
+//! incomplete.
+
+use crate::span::Span;
+use std::collections::HashMap;
+
+/// The codes of findings. Kebab-case, never renamed or reused; each has a file in `signatures/rules/`.
+pub mod code {
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+            $($(#[$doc])* pub const $name: &str = $text;)*
+            /// Every code, in the order of declaration.
+            pub const ALL: &[&str] = &[$($text),*];
+        };
+    }
+    codes! {
+        /// Bytes that no parsed region accounts for.
+        UNCLAIMED_BYTES = "unclaimed-bytes";
+        /// Two regions of one format share bytes.
+        OVERLAPPING_REGIONS = "overlapping-regions";
+        /// Padding that is not the fill the format prescribes.
+        NONZERO_PADDING = "nonzero-padding";
+        /// Bytes after the end of the format.
+        TRAILING_BYTES = "trailing-bytes";
+        /// The same bytes are a second format.
+        POLYGLOT = "polyglot";
+        /// A rule of the format is broken.
+        MALFORMED = "malformed";
+        /// The file ends before its format does.
+        TRUNCATED = "truncated";
+        /// A member's name leads outside the place it is extracted to.
+        PATH_TRAVERSAL = "path-traversal";
+        /// A link member leads outside the place it is extracted to.
+        SYMLINK_ESCAPE = "symlink-escape";
+        /// Two places that describe the same bytes disagree.
+        HEADER_MISMATCH = "header-mismatch";
+        /// Two members have one name.
+        DUPLICATE_ENTRY = "duplicate-entry";
+        /// A key stands twice in one object.
+        DUPLICATE_KEY = "duplicate-key";
+        /// An archive that expands beyond reason.
+        ARCHIVE_BOMB = "archive-bomb";
+        /// A member is encrypted.
+        ENCRYPTED_ENTRY = "encrypted-entry";
+        /// An executable inside another artifact.
+        EMBEDDED_EXECUTABLE = "embedded-executable";
+        /// Memory that is mapped writable and executable.
+        WRITABLE_EXECUTABLE = "writable-executable";
+        /// Execution starts, or is mapped, in an unusual place.
+        SUSPICIOUS_ENTRY = "suspicious-entry";
+        /// A callable that runs code when the artifact is loaded.
+        UNSAFE_CALLABLE = "unsafe-callable";
+        /// A callable that nobody has reviewed.
+        UNKNOWN_CALLABLE = "unknown-callable";
+        /// A URL whose host is an address.
+        IP_LITERAL_URL = "ip-literal-url";
+        /// The name says one format, the bytes another.
+        NAME_MISMATCH = "name-mismatch";
+        /// Two readers of the same bytes see different things.
+        READER_DISAGREEMENT = "reader-disagreement";
+        /// A name with control characters, terminal escapes or bidirectional overrides.
+        ESCAPE_SEQUENCE_NAME = "escape-sequence-name";
+        /// A device, FIFO or socket inside an archive.
+        SPECIAL_FILE = "special-file";
+        /// A single-file agent that loads more than itself.
+        BUNDLE_AUTOLOAD = "bundle-autoload";
+    }
+}
+
+/// A value of a finding's evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text; control characters are escaped on output.
+    Text(String),
+    /// An unsigned number.
+    Number(u64),
+    /// A real number.
+    Real(f64),
+    /// A list of texts.
+    List(Vec<String>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// A second place that belongs to a finding.
+#[derive(Clone, Debug)]
+pub struct Related {
+    /// The region's name.
+    pub region: String,
+    /// Its bytes in the same artifact.
+    pub span: Span,
+}
+
+/// What the bytes say.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The code, one of [`code::ALL`].
+    pub code: &'static str,
+    /// The case of the rule that applies, which may change the severity.
+    pub case: Option<&'static str>,
+    /// One sentence, lower case, no full stop. May hold artifact text: escaped on output.
+    pub message: String,
+    /// The region's name; filled at close from the ledger when empty.
+    pub region: String,
+    /// The bytes it is about, in the artifact.
+    pub span: Span,
+    /// What made it fire.
+    pub evidence: Vec<(&'static str, Value)>,
+    /// What identifies the finding across versions of the artifact (a callable, a member name); no offsets.
+    pub key: String,
+    /// Other places that belong to it.
+    pub related: Vec<Related>,
+    /// Up to 64 bytes of the artifact from the start of `span`, for a person to look at; filled at close.
+    pub excerpt: Vec<u8>,
+}
+
+impl Finding {
+    /// A finding about the bytes of `span`.
+    pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            case: None,
+            message: message.into(),
+            region: String::new(),
+            span,
+            evidence: Vec::new(),
+            key: String::new(),
+            related: Vec::new(),
+            excerpt: Vec::new(),
+        }
+    }
+
+    /// Names the case of the rule.
+    #[must_use]
+    pub fn case(mut self, case: &'static str) -> Self {
+        self.case = Some(case);
+        self
+    }
+
+    /// Names the region.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Adds evidence.
+    #[must_use]
+    pub fn evidence(mut self, key: &'static str, value: impl Into<Value>) -> Self {
+        self.evidence.push((key, value.into()));
+        self
+    }
+
+    /// Sets what identifies the finding across versions.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Adds a related place.
+    #[must_use]
+    pub fn related(mut self, region: impl Into<String>, span: Span) -> Self {
+        self.related.push(Related {
+            region: region.into(),
+            span,
+        });
+        self
+    }
+}
+
+/// The findings about one artifact, bounded: of each (code, case) the first 64 are kept and the rest counted.
+///
+/// The bound is per case, so that a flood of harmless findings cannot push out a grave one.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    counts: HashMap<(&'static str, Option<&'static str>), u64>,
+}
+
+impl Findings {
+    /// The most findings of one code and case.
+    pub const MOST: u64 = 64;
+
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Finding) {
+        let n = self.counts.entry((finding.code, finding.case)).or_default();
+        *n = n.saturating_add(1);
+        if *n <= Self::MOST {
+            self.kept.push(finding);
+        }
+    }
+
+    /// Adds all of `other`, with what it counted.
+    pub fn append(&mut self, other: Self) {
+        for (kind, more) in other.counts.into_iter().filter(|(_, n)| *n > Self::MOST) {
+            let n = self.counts.entry(kind).or_default();
+            *n = n.saturating_add(more.saturating_sub(Self::MOST));
+        }
+        for finding in other.kept {
+            self.push(finding);
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// The findings kept so far, in the order in which they came.
+    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
+        self.kept.iter()
+    }
+
+    /// The findings kept so far.
+    pub fn as_slice(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// The findings, and for each (code, case) with more than are kept one that says how many.
+    pub fn close(self) -> Vec<Finding> {
+        let mut all = self.kept;
+        let mut more: Vec<_> = self.counts.into_iter().filter(|(_, n)| *n > Self::MOST).collect();
+        more.sort_unstable();
+        for ((code, case), n) in more {
+            let message = format!(
+                "and {} more of this kind in this artifact",
+                n.saturating_sub(Self::MOST)
+            );
+            let mut finding = Finding::new(code, Span::new(0, 0), message).key("more");
+            finding.case = case;
+            all.push(finding);
+        }
+        all
+    }
+}
+
+/// What kind of thing Probity could not do. Kebab-case names appear in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// Bytes could not be read.
+    Unreadable,
+    /// The file was not the same when it was read twice.
+    ChangedDuringScan,
+    /// A limit was reached.
+    LimitExceeded,
+    /// Content is encrypted.
+    Encrypted,
+    /// A codec, version or kind of file that this build does not read.
+    Unsupported,
+    /// A link that was not followed.
+    NotFollowed,
+    /// A defect of Probity itself, caught at the edge of one artifact.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: &[Self] = &[
+        Self::Unreadable,
+        Self::ChangedDuringScan,
+        Self::LimitExceeded,
+        Self::Encrypted,
+        Self::Unsupported,
+        Self::NotFollowed,
+        Self::Internal,
+    ];
+
+    /// The name shown to people and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::ChangedDuringScan => "changed-during-scan",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::Encrypted => "encrypted",
+            Self::Unsupported => "unsupported",
+            Self::NotFollowed => "not-followed",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What Probity could not do. Makes the artifact, and all that hold it, incomplete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanError {
+    /// What kind.
+    pub code: ErrorCode,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// Where in the artifact, when it has a place.
+    pub offset: Option<u64>,
+}
+
+impl ScanError {
+    /// An error without a place.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            offset: None,
+        }
+    }
+
+    /// Adds the place.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_case_is_counted_and_hides_nothing_of_another() {
+        let mut findings = Findings::default();
+        for n in 0..1000 {
+            findings.push(Finding::new(code::UNCLAIMED_BYTES, Span::new(n, n + 1), "small").case("small"));
+        }
+        findings.push(Finding::new(code::UNCLAIMED_BYTES, Span::new(5000, 6000), "grave").case("gap"));
+        let closed = findings.close();
+        assert_eq!(closed.iter().filter(|f| f.case == Some("small")).count(), 65);
+        assert!(
+            closed
+                .iter()
+                .any(|f| f.message == "and 936 more of this kind in this artifact")
+        );
+        assert!(closed.iter().any(|f| f.message == "grave"));
+    }
+}
