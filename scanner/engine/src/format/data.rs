@@ -1,0 +1,25 @@
+//! Unknown data: claimed whole, so that nothing is unclaimed, and swept like everything else.
+
+use super::{Format, Input, Parse};
+use crate::identify::{Match, Probe, Strength};
+use crate::ledger::Role;
+
+/// Bytes in no known format.
+pub(super) struct Data;
+
+impl Format for Data {
+    fn id(&self) -> &'static str {
+        "data"
+    }
+
+    fn identify(&self, _probe: &Probe<'_>) -> Option<Match> {
+        Some(Match {
+            strength: Strength::Fallback,
+            start: 0,
+        })
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Opaque, "data");
+    }
+}

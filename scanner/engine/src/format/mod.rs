@@ -1,0 +1,107 @@
+//! The formats: one file or folder each, and the table that lists them.
+//!
+//! A format recognises itself in a [`Probe`], then reads its structure through an [`Input`] and says what it found in a
+//! [`Parse`]: regions, facts, findings, errors and children. It never fails and never panics: a malformed artifact is
+//! data. It does no I/O of its own, sees no name, and judges nothing that an inspector can judge from facts.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod bun;
+mod cursor;
+mod data;
+mod elf;
+mod gguf;
+mod gzip;
+mod input;
+mod json;
+mod macho;
+mod npy;
+mod parse;
+mod pe;
+mod pickle;
+mod safetensors;
+mod script;
+mod tar;
+mod text;
+mod zip;
+
+pub use cursor::Cursor;
+pub(crate) use input::ReadLog;
+pub use input::{Input, ReadFault};
+pub use parse::{Child, Codec, Decoder, Parse, Source};
+
+use crate::identify::{Match, Probe};
+
+/// A file format.
+pub trait Format: Sync {
+    /// The id in reports: lower case, stable.
+    fn id(&self) -> &'static str;
+
+    /// Whether the bytes could be this format, and how sure that is.
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match>;
+
+    /// Reads the structure and accounts for the bytes.
+    fn parse(&self, input: &Input<'_>, out: &mut Parse);
+
+    /// File name extensions (lower case, no dot) that fit; empty when every name does.
+    fn extensions(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// Every format, in the order in which equals are preferred.
+pub static FORMATS: &[&dyn Format] = &[
+    &safetensors::Safetensors,
+    &gguf::Gguf,
+    &elf::Elf,
+    &pe::Pe,
+    &macho::MachO,
+    &macho::Fat,
+    &zip::Zip,
+    &gzip::Gzip,
+    &tar::Tar,
+    &bun::Bun,
+    &npy::Npy,
+    &json::Json,
+    &pickle::Pickle,
+    &script::Script,
+    &text::Text,
+    &data::Data,
+];
+
+/// Parses `bytes` as the format called `id` and checks the laws that hold for any bytes: claims add up, children lie
+/// inside. For fuzz targets and property tests.
+///
+/// # Panics
+/// When a law is broken, or when there is no such format.
+#[expect(clippy::panic, reason = "a broken law must stop the fuzzer")]
+pub fn fuzz(id: &str, bytes: &[u8]) {
+    let Some(format) = FORMATS.iter().find(|f| f.id() == id) else {
+        panic!("no format {id}")
+    };
+    let parse = Input::with_bytes(bytes, |input| {
+        let mut out = Parse::new(format.id());
+        format.parse(input, &mut out);
+        out
+    });
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let whole = crate::span::Span::new(0, length);
+    for child in &parse.children {
+        let inside = match &child.source {
+            Source::Slice(span) | Source::Decoded { span, .. } => whole.encloses(*span),
+            Source::Assembled(parts) => parts.iter().all(|span| whole.encloses(*span)),
+        };
+        assert!(inside, "a child of {id} lies outside its parent");
+    }
+    let mut ledger = crate::ledger::Ledger::new(length);
+    ledger.push(parse.view);
+    let sum = ledger.claimed().total().checked_add(ledger.unclaimed().total());
+    assert_eq!(sum, Some(length), "claimed and unclaimed bytes do not add up in {id}");
+}
