@@ -1,0 +1,169 @@
+//! Leftover slots of an earlier CodeDirectory in the slack of a code signature.
+//!
+//! When a file is signed again with larger pages, the new SuperBlob is shorter and the tail of the old hash table
+//! stays behind it. Slot `i` of that table is the SHA-256 of page `i` of the same file (4 KiB pages, in every file
+//! seen), so the bytes explain themselves: nobody can choose them freely. Anything else in the slack stays padding
+//! that should have been zero.
+//!
+//! A file that was signed with a certificate and later signed again without one can keep the end of its requirements
+//! and the old CMS wrapper there. That cannot be proved by anything else in the file, so it is reported, mildly.
+//!
+//! Bounds: at most 1 MiB of slack is read. The old table started within [`FRONT`] bytes of the SuperBlob (index, fixed
+//! part, identifier and special slots precede it), which leaves a few hundred pages for the first slot; the pages after
+//! it follow in order. At most 64 MiB of pages are read.
+
+use crate::format::{Input, ReadFault};
+use crate::span::Span;
+use sha2::{Digest, Sha256};
+
+/// The most slack that is looked at, in bytes.
+const MOST_SLACK: u64 = 1 << 20;
+/// The most bytes of pages that are hashed.
+const MOST_PAGES: u64 = 64 << 20;
+/// How far into the SuperBlob an old table's first slot may have stood, in bytes.
+const FRONT: u64 = 4096;
+/// The most bytes of another blob before the CMS wrapper of an earlier signature.
+const TAIL: usize = 256;
+/// Bytes in a slot.
+const SLOT: usize = 32;
+/// The page sizes that code is signed with, in bytes.
+const PAGES: [u64; 2] = [4096, 16384];
+
+/// Where the leftover slots at the start of `slack` end, when that is what its bytes are: only zeros may follow them.
+/// `code_end` is where the signature starts, and the signed pages end.
+///
+/// # Errors
+/// [`ReadFault`] of the slack or a page.
+pub(super) fn leftover(slack: Span, code_end: u64, input: &Input<'_>) -> Result<Option<u64>, ReadFault> {
+    if slack.len() > MOST_SLACK {
+        return Ok(None);
+    }
+    let bytes = input.read(slack)?;
+    if bytes.len() < SLOT.saturating_mul(2) || bytes.iter().all(|b| *b == 0) {
+        return Ok(None);
+    }
+    let mut pages = Pages {
+        input,
+        code_end,
+        size: 0,
+        left: MOST_PAGES,
+    };
+    for size in PAGES {
+        pages.size = size;
+        if let Some(length) = table(&bytes, slack, &mut pages)? {
+            let end = slack.start().saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+            return Ok(Some(end.min(slack.end())));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the leftover tail of an earlier signature ends: at most [`TAIL`] bytes of another blob, then a CMS wrapper
+/// that holds one DER value of `signedData` and nothing else, then zeros.
+///
+/// # Errors
+/// [`ReadFault`] of the slack.
+pub(super) fn earlier_signature(slack: Span, input: &Input<'_>) -> Result<Option<u64>, ReadFault> {
+    /// The object identifier 1.2.840.113549.1.7.2.
+    const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    if slack.len() > MOST_SLACK {
+        return Ok(None);
+    }
+    let bytes = input.read(slack)?;
+    let wrapper = || {
+        let front = bytes.get(..bytes.len().min(TAIL))?;
+        let at = memchr::memmem::find(front, b"\xfa\xde\x0b\x01")?;
+        let length = u32::from_be_bytes(bytes.get(at.checked_add(4)?..at.checked_add(8)?)?.try_into().ok()?);
+        let end = at.checked_add(usize::try_from(length).ok()?)?;
+        let value = bytes.get(at.checked_add(8)?..end)?;
+        let length_octets = match value {
+            [0x30, 0x80, ..] => None,
+            [0x30, first @ 0..0x80, ..] => Some((2usize, usize::from(*first))),
+            [0x30, 0x81, a, ..] => Some((3, usize::from(*a))),
+            [0x30, 0x82, a, b, ..] => Some((4, usize::from(u16::from_be_bytes([*a, *b])))),
+            _ => return None,
+        };
+        let (header, length) = length_octets.unwrap_or((2, value.len().saturating_sub(2)));
+        let whole = header.checked_add(length) == Some(value.len());
+        let signed = value.get(header..)?.starts_with(SIGNED_DATA);
+        let zeros = bytes.get(end..)?.iter().all(|b| *b == 0);
+        (whole && signed && zeros).then_some(end)
+    };
+    let end = wrapper().and_then(|end| slack.start().checked_add(u64::try_from(end).ok()?));
+    Ok(end.map(|end| end.min(slack.end())))
+}
+
+/// How many bytes at the start of the slack are a table of slots. Pages can be equal (zeros), so that a first slot
+/// may stand for several: each is tried.
+fn table(bytes: &[u8], slack: Span, pages: &mut Pages<'_, '_>) -> Result<Option<usize>, ReadFault> {
+    let table_end = slack.start().saturating_sub(pages.code_end);
+    let (low, high) = (table_end.saturating_sub(FRONT) / 32, table_end.saturating_add(32) / 32);
+    let window = bytes
+        .get(..SLOT.saturating_mul(2).saturating_sub(1))
+        .unwrap_or_default();
+    for number in low..=high {
+        let Some(hash) = pages.hash(number)? else { break };
+        if let Some(phase) = window.windows(SLOT).position(|slot| slot == hash)
+            && let Some(length) = follow(bytes, phase, number, pages)?
+        {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
+}
+
+/// How many bytes of the slack are the table that holds page `first` at `phase`; `None` when something else follows.
+fn follow(bytes: &[u8], phase: usize, first: u64, pages: &mut Pages<'_, '_>) -> Result<Option<usize>, ReadFault> {
+    if phase > 0 {
+        let Some(before) = first.checked_sub(1) else {
+            return Ok(None);
+        };
+        let Some(hash) = pages.hash(before)? else {
+            return Ok(None);
+        };
+        if bytes.get(..phase) != hash.get(SLOT.saturating_sub(phase)..) {
+            return Ok(None);
+        }
+    }
+    let (mut at, mut number) = (phase, first);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        if rest.iter().all(|b| *b == 0) {
+            break;
+        }
+        // The last slot may be cut by the end of the slack.
+        let Some(hash) = pages.hash(number)? else {
+            return Ok(None);
+        };
+        let length = rest.len().min(SLOT);
+        if rest.get(..length) != hash.get(..length) {
+            return Ok(None);
+        }
+        at = at.saturating_add(length);
+        number = number.saturating_add(1);
+    }
+    Ok(Some(at))
+}
+
+/// The pages of the signed code.
+struct Pages<'i, 'a> {
+    input: &'i Input<'a>,
+    code_end: u64,
+    size: u64,
+    left: u64,
+}
+
+impl Pages<'_, '_> {
+    /// The digest of page `number`; `None` past the last page or when enough was read.
+    fn hash(&mut self, number: u64) -> Result<Option<[u8; SLOT]>, ReadFault> {
+        let page = Span::saturating_at(number.saturating_mul(self.size), self.size);
+        let page = page
+            .intersect(Span::new(0, self.code_end))
+            .intersect(self.input.whole());
+        let Some(left) = self.left.checked_sub(page.len()).filter(|_| !page.is_empty()) else {
+            return Ok(None);
+        };
+        self.left = left;
+        let bytes = self.input.read(page)?;
+        Ok(Some(Sha256::digest(&bytes).into()))
+    }
+}
