@@ -1,0 +1,134 @@
+//! Is it a pickle? Protocols 2 and later say so in two bytes, earlier ones only by running.
+//!
+//! A stream without a magic number is accepted when it runs to `STOP` and could not be text: it stores into the memo,
+//! calls what it names, names something of the standard library or of the lists, or is short and whole (`I1\n.`,
+//! `K\x01.`). `N.`, `].` and the like stay text, although an unpickler would take them: they hold nothing. What runs
+//! through the whole window without a fault is accepted too, since no text does that. A first argument longer than the
+//! window hides the rest: then the end of the file must call something.
+//!
+//! Bytes before a stream are accepted when a stream with a magic number follows within the window, calls what it names
+//! and stops.
+
+use super::scan::{End, look};
+use crate::identify::{Match, Probe};
+use probity_signatures::{Classification, callables};
+
+/// Starts tried in the tail and after garbage.
+const STARTS: usize = 4096;
+
+/// What the bytes say, if they are a pickle.
+pub(super) fn identify(probe: &Probe<'_>) -> Option<Match> {
+    if let [0x80, 0..=5, ..] = probe.head {
+        if let Some(found) = with_magic(probe) {
+            return Some(found);
+        }
+    } else if without_magic(probe) {
+        return Some(Match::LIKELY);
+    }
+    after_garbage(probe.head).then_some(Match::LIKELY)
+}
+
+/// Whether `bytes`, the value of a string in a pickle, are a pickle that names a callable.
+pub(super) fn is_nested(head: &[u8], length: u64) -> bool {
+    let probe = Probe {
+        head,
+        tail: head,
+        length,
+    };
+    identify(&probe).is_some() && look(head).globals > 0
+}
+
+fn with_magic(probe: &Probe<'_>) -> Option<Match> {
+    let seen = look(probe.head);
+    let sure = match seen.end {
+        End::Stop | End::Enough => true,
+        End::Cut => seen.opcodes >= 4 && !probe.is_whole(),
+        End::Broken => false,
+    };
+    if sure || seen.opcodes >= 20 {
+        return Some(Match::CERTAIN);
+    }
+    let begun = match seen.end {
+        End::Cut => true,
+        _ => seen.opcodes >= 3 || seen.globals > 0,
+    };
+    begun.then_some(Match::LIKELY)
+}
+
+fn without_magic(probe: &Probe<'_>) -> bool {
+    let seen = look(probe.head);
+    let stream = probe.head.get(..seen.length).unwrap_or_default();
+    match seen.end {
+        End::Stop => {
+            let whole = u64::try_from(seen.length).ok() == Some(probe.length);
+            let number = matches!(stream.first(), Some(b'I' | b'L' | b'F')) && seen.opcodes == 2;
+            let binary = stream
+                .iter()
+                .any(|b| *b < 0x20 && !b.is_ascii_whitespace() || *b >= 0x80);
+            (seen.puts > 0 && seen.opcodes >= 3)
+                || (seen.globals > 0 && seen.calls > 0)
+                || (seen.globals > 0 && names_something_known(stream))
+                || (whole && seen.opcodes >= 2 && (number || binary))
+        }
+        End::Enough => true,
+        // The file is cut short: what it did until then decides.
+        End::Cut if probe.is_whole() => (seen.globals > 0 && seen.calls > 0) || (seen.puts > 1 && seen.opcodes >= 6),
+        End::Cut => {
+            (seen.opcodes >= 16) || begins_with_argument(probe.head, seen.length) && calls_at_the_end(probe.tail)
+        }
+        // Loaders have run what stands before the fault.
+        End::Broken => seen.globals > 0 && (seen.calls > 0 || seen.puts > 0),
+    }
+}
+
+/// Whether the first `GLOBAL` of a protocol 0 stream names something of the lists or the standard library.
+fn names_something_known(stream: &[u8]) -> bool {
+    let mut lines = stream.split(|b| *b == b'\n');
+    let (Some([b'c', module @ ..]), Some(name)) = (lines.next(), lines.next()) else {
+        return true;
+    };
+    let (module, name) = (String::from_utf8_lossy(module), String::from_utf8_lossy(name));
+    !matches!(callables().classify(&module, &name), Classification::Unknown)
+}
+
+/// Whether the opcode at `at`, whose argument runs out of the window, is one with a long argument.
+fn begins_with_argument(head: &[u8], at: usize) -> bool {
+    head.get(at).is_some_and(|code| b"VSPBTX\x8d\x8e\x96".contains(code))
+}
+
+/// Whether some suffix of `tail` runs to `STOP` and calls what it names.
+fn calls_at_the_end(tail: &[u8]) -> bool {
+    let starts = memchr::memchr3_iter(b'c', b'(', 0x8c, tail).take(STARTS);
+    starts.filter_map(|at| tail.get(at..)).any(|rest| {
+        let seen = look(rest);
+        seen.end == End::Stop && seen.globals > 0 && seen.calls > 0
+    })
+}
+
+fn after_garbage(head: &[u8]) -> bool {
+    next_stream(head, false).is_some()
+}
+
+/// The first offset in `bytes` at which a stream starts that nobody could doubt: a magic number, a name, a call and
+/// `STOP`. With `old`, streams without a magic number are looked for as well.
+pub(super) fn next_stream(bytes: &[u8], old: bool) -> Option<usize> {
+    let sure = |at: usize| {
+        let seen = look(bytes.get(at..).unwrap_or_default());
+        seen.globals > 0 && seen.calls > 0 && matches!(seen.end, End::Stop | End::Enough)
+    };
+    let magic = memchr::memchr_iter(0x80, bytes)
+        .filter(|at| matches!(bytes.get(at.saturating_add(1)), Some(0..=5)))
+        .take(STARTS)
+        .find(|at| sure(*at));
+    let plain = old
+        .then(|| {
+            memchr::memchr2_iter(b'c', b'(', bytes)
+                .take(STARTS)
+                .find(|at| sure(*at))
+        })
+        .flatten();
+    match (magic, plain) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
