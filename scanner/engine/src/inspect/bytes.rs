@@ -1,0 +1,139 @@
+//! The ledger's own findings: bytes nobody claims, bytes claimed twice, padding that is not padding.
+
+use super::{Closing, Inspector};
+use crate::finding::{Finding, Findings, code};
+use crate::ledger::{Fill, Gaps, Role};
+use crate::sink::FillResult;
+use crate::span::Span;
+
+/// Below this many bytes a gap is too small for a payload.
+const SMALL: u64 = 16;
+
+/// `unclaimed-bytes`, `trailing-bytes`, `overlapping-regions`, `nonzero-padding`.
+pub(super) struct Bytes;
+
+impl Inspector for Bytes {
+    fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
+        if !artifact.cut_short {
+            unclaimed(artifact, out);
+        }
+        overlaps(artifact, out);
+        padding(artifact, out);
+    }
+}
+
+fn unclaimed(artifact: &Closing<'_>, out: &mut Findings) {
+    let strict = artifact.ledger.views().iter().any(|v| v.gaps == Gaps::Never);
+    for gap in artifact.ledger.gaps() {
+        let fill = artifact.fill_of(gap);
+        let nested = artifact
+            .slices
+            .iter()
+            .find(|(span, _, expected)| !expected && gap.encloses(*span));
+        let nonzero = fill.map_or(gap.len(), |f| f.nonzero);
+        let last = gap.end() == artifact.ledger.length() && gap.start() > 0;
+        let mut finding = if last {
+            trailing(artifact, gap, fill, strict)
+        } else {
+            inside(gap, nonzero, strict)
+        };
+        if let Some((_, format, _)) = nested {
+            finding = finding.evidence("holds", *format);
+            finding.message = format!("{}; they begin like {format}", finding.message);
+        }
+        out.push(finding.evidence("length", gap.len()).evidence("nonzero", nonzero));
+    }
+}
+
+fn trailing(artifact: &Closing<'_>, gap: Span, fill: Option<&FillResult>, strict: bool) -> Finding {
+    let message = format!(
+        "{} bytes follow the end of the {} structure",
+        gap.len(),
+        artifact.format
+    );
+    let finding = Finding::new(code::TRAILING_BYTES, gap, message)
+        .key("trailing")
+        .region("trailing bytes");
+    let executable = matches!(artifact.format, "elf" | "pe" | "macho" | "macho-fat");
+    let archive = artifact.slices.iter().any(|(span, format, _)| {
+        span.start() == gap.start() && matches!(*format, "zip" | "tar" | "gzip" | "squashfs" | "7z" | "cab")
+    });
+    match fill {
+        Some(fill) if fill.nonzero == 0 && !strict => finding.case("zeros"),
+        Some(fill) if fill.whitespace && gap.len() <= 2 => finding.case("newline"),
+        _ if executable && archive => finding.case("archive"),
+        _ => finding,
+    }
+}
+
+fn inside(gap: Span, nonzero: u64, strict: bool) -> Finding {
+    let message = format!("{} bytes belong to no part of the format", gap.len());
+    let finding = Finding::new(code::UNCLAIMED_BYTES, gap, message)
+        .key("gap")
+        .region("unclaimed");
+    if nonzero == 0 && !strict {
+        finding.case("zero")
+    } else if nonzero < SMALL && gap.len() < SMALL && !strict {
+        finding.case("small")
+    } else {
+        finding.case("gap")
+    }
+}
+
+fn overlaps(artifact: &Closing<'_>, out: &mut Findings) {
+    let (overlaps, more) = artifact.ledger.overlaps(32);
+    for overlap in overlaps {
+        let message = format!(
+            "{} and {} share {} bytes",
+            overlap.first,
+            overlap.second,
+            overlap.span.len()
+        );
+        let mut finding = Finding::new(code::OVERLAPPING_REGIONS, overlap.span, message)
+            .region(overlap.second.to_string())
+            .evidence("first", &*overlap.first)
+            .evidence("second", &*overlap.second)
+            .key(format!("{}+{}", overlap.first, overlap.second));
+        finding.case = overlap.shares;
+        out.push(finding);
+    }
+    if more > 0 {
+        let message = format!("and {more} more pairs of regions that share bytes");
+        out.push(
+            Finding::new(code::OVERLAPPING_REGIONS, Span::new(0, 0), message)
+                .key("more")
+                .region("more"),
+        );
+    }
+}
+
+fn padding(artifact: &Closing<'_>, out: &mut Findings) {
+    let pads = artifact.ledger.leaves().filter(|r| r.role == Role::Padding);
+    for region in pads {
+        let seen = artifact.fill_of(region.span);
+        let Some(FillResult {
+            foreign: Some(foreign),
+            count,
+            ..
+        }) = seen
+        else {
+            continue;
+        };
+        let what = if region.fill == Some(Fill::Zero) {
+            "zero"
+        } else {
+            "the fill of this format"
+        };
+        let message = format!("{count} bytes of {} are not {what}", region.name);
+        let finding = Finding::new(code::NONZERO_PADDING, *foreign, message)
+            .region(region.name.to_string())
+            .evidence("count", *count)
+            .evidence("padding", region.span.len())
+            .key(region.name.to_string());
+        out.push(if foreign.len() < SMALL {
+            finding.case("short")
+        } else {
+            finding
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! The inspectors: one file per detection that needs logic, and the table that lists them.
+//!
+//! An inspector reads one closed artifact's ledger, facts and sweep results and emits findings. It never sees a format,
+//! does no I/O beyond the bounded [`Closing::bytes`], and is deterministic.
+
+mod bytes;
+mod callables;
+mod embedded;
+mod entries;
+mod hosts;
+mod naming;
+mod segments;
+mod texts;
+
+use crate::fact::Fact;
+use crate::finding::Findings;
+use crate::ledger::{Ledger, Region};
+use crate::sink::hosts::HostHit;
+use crate::sink::{FillResult, MagicHit, TextResult};
+use crate::source::{ReadAt, read_full_at};
+use crate::span::Span;
+
+/// One artifact at the moment it is closed: everything is known, its children are closed.
+pub struct Closing<'a> {
+    /// The primary format's id.
+    pub format: &'static str,
+    /// The last level of the artifact's name, raw.
+    pub name: &'a [u8],
+    /// The byte account.
+    pub ledger: &'a Ledger,
+    /// What the formats learned.
+    pub facts: &'a [Fact],
+    /// What the fill checks saw, sorted by span: padding regions and unclaimed bytes.
+    pub fills: &'a [(Span, FillResult)],
+    /// Magic numbers in this artifact's own bytes (its slices have their own).
+    pub magics: &'a [MagicHit],
+    /// What is no text in an artifact that is read as text.
+    pub text: Option<&'a TextResult>,
+    /// Hosts in this artifact's own bytes.
+    pub hosts: &'a [HostHit],
+    /// Children that are slices, with their formats and whether code is expected there.
+    pub slices: &'a [(Span, &'static str, bool)],
+    /// Whether a limit or a failing read ended the parse: unclaimed bytes were then not looked at, and an error says so.
+    pub cut_short: bool,
+    /// Whether the sweep ran.
+    pub swept: bool,
+    pub(crate) leaves: LeafIndex<'a>,
+    pub(crate) source: &'a dyn ReadAt,
+    pub(crate) window: Span,
+}
+
+impl Closing<'_> {
+    /// Up to `length` bytes (64 KiB at most) at `offset` of the artifact.
+    pub fn bytes(&self, offset: u64, length: u64) -> Vec<u8> {
+        let span = Span::saturating_at(offset, length.min(64 << 10)).intersect(self.ledger.whole());
+        let mut out = vec![0u8; usize::try_from(span.len()).unwrap_or(0)];
+        let n = read_full_at(self.source, &mut out, span.start().saturating_add(self.window.start())).unwrap_or(0);
+        out.truncate(n);
+        out
+    }
+
+    /// What the fill check of exactly `span` saw, when there was one.
+    pub fn fill_of(&self, span: Span) -> Option<&FillResult> {
+        let at = self.fills.partition_point(|(other, _)| *other < span);
+        self.fills
+            .get(at)
+            .filter(|(other, _)| *other == span)
+            .map(|(_, result)| result)
+    }
+
+    /// The innermost leaf that holds `offset`.
+    pub fn leaf_at(&self, offset: u64) -> Option<&Region> {
+        self.leaves.at(offset)
+    }
+}
+
+/// Leaves by start, to find the one at an offset without a pass over all of them.
+pub(crate) struct LeafIndex<'a> {
+    leaves: Vec<&'a Region>,
+}
+
+impl<'a> LeafIndex<'a> {
+    /// How far back a lookup goes: more leaves than this starting between a long leaf's start and the offset hide it.
+    const BACK: usize = 256;
+
+    pub(crate) fn new(ledger: &'a Ledger) -> Self {
+        let mut leaves: Vec<&Region> = ledger.leaves().filter(|r| !r.span.is_empty()).collect();
+        leaves.sort_by_key(|r| (r.span.start(), std::cmp::Reverse(r.span.end())));
+        Self { leaves }
+    }
+
+    pub(crate) fn at(&self, offset: u64) -> Option<&'a Region> {
+        let next = self.leaves.partition_point(|r| r.span.start() <= offset);
+        let before = self.leaves.get(..next)?;
+        let near = before.iter().rev().take(Self::BACK).filter(|r| r.span.contains(offset));
+        near.min_by_key(|r| r.span.len()).copied()
+    }
+}
+
+/// Emits findings about one artifact.
+pub trait Inspector: Sync {
+    /// Looks at the artifact.
+    fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings);
+}
+
+/// Every inspector.
+pub static INSPECTORS: &[&dyn Inspector] = &[
+    &bytes::Bytes,
+    &callables::Callables,
+    &embedded::Embedded,
+    &entries::Entries,
+    &hosts::Hosts,
+    &naming::Naming,
+    &segments::Segments,
+    &texts::Texts,
+];
