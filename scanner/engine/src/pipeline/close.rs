@@ -1,0 +1,354 @@
+//! Close: sinks become results, inspectors run, artifacts are closed, children before parents.
+
+use super::Context;
+use super::owners::Owners;
+use super::plan::{Plan, Sink, zero_gaps_are_padding};
+use super::tree::{Below, Node, Tree};
+use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorSummary};
+use crate::fact::Fact;
+use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
+use crate::inspect::{Closing, INSPECTORS, LeafIndex};
+use crate::ledger::{Fill, Ledger, Region, Role};
+use crate::policy;
+use crate::sink::hosts::{Confidence, Encoding, HostHit};
+use crate::sink::{FillResult, MagicHit, TextResult};
+use crate::source::ReadAt;
+use crate::span::Span;
+use std::collections::BTreeMap;
+
+/// What the sweep found for one node, in the node's own offsets.
+#[derive(Default)]
+struct Swept {
+    sha256: Option<[u8; 32]>,
+    entropy: Option<f64>,
+    text: Option<TextResult>,
+    fills: Vec<(Span, FillResult)>,
+    hosts: Vec<HostHit>,
+    magics: Vec<MagicHit>,
+    findings: Findings,
+    errors: Vec<ScanError>,
+}
+
+/// What a node holds, closed.
+#[derive(Default)]
+struct Held {
+    /// Slices of the node: where, what, and whether code is expected there.
+    slices: Vec<(Span, &'static str, bool)>,
+    /// Everything below, each child followed by what it holds.
+    nested: Vec<Artifact>,
+    /// Where in `nested` the children themselves stand.
+    direct: Vec<usize>,
+}
+
+impl Held {
+    /// Takes a child and what it holds; a child that was not admitted is empty.
+    fn take(&mut self, mut artifacts: Vec<Artifact>) {
+        if !artifacts.is_empty() {
+            self.direct.push(self.nested.len());
+            self.nested.append(&mut artifacts);
+        }
+    }
+}
+
+/// Closes every node of the tree; the result is the root's artifact followed by what it holds, in order.
+/// `plan` is `None` when the sweep did not reach the end or was not asked for.
+pub(super) fn close(
+    ctx: &Context<'_>,
+    source: &dyn ReadAt,
+    tree: Tree,
+    plan: Option<Plan>,
+    owners: &Owners,
+) -> Vec<Artifact> {
+    let swept_all = plan.is_some();
+    let mut swept = share_out(&tree, plan, owners);
+    let mut slices: Vec<Vec<(Span, &'static str, bool)>> = vec![Vec::new(); tree.nodes.len()];
+    for (index, node) in tree.nodes.iter().enumerate() {
+        for below in &node.below {
+            if let Below::Node(child) = below
+                && let Some(child) = tree.nodes.get(*child)
+                && let Some(list) = slices.get_mut(index)
+            {
+                let start = child.window.start().saturating_sub(node.window.start());
+                list.push((
+                    Span::saturating_at(start, child.window.len()),
+                    child.format,
+                    child.place.expected,
+                ));
+            }
+        }
+    }
+    let mut closed: Vec<Option<Vec<Artifact>>> = tree.nodes.iter().map(|_| None).collect();
+    for (index, mut node) in tree.nodes.into_iter().enumerate().rev() {
+        let mut held = Held {
+            slices: slices.get_mut(index).map(std::mem::take).unwrap_or_default(),
+            ..Held::default()
+        };
+        for below in std::mem::take(&mut node.below) {
+            held.take(match below {
+                Below::Node(child) => closed.get_mut(child).and_then(Option::take).unwrap_or_default(),
+                Below::Closed(artifacts) => artifacts,
+            });
+        }
+        let results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let artifact = close_node(ctx, source, node, results, swept_all, &held);
+        let mut all = Vec::with_capacity(held.nested.len().saturating_add(1));
+        all.push(artifact);
+        all.append(&mut held.nested);
+        if let Some(slot) = closed.get_mut(index) {
+            *slot = Some(all);
+        }
+    }
+    closed.into_iter().next().flatten().unwrap_or_default()
+}
+
+fn share_out(tree: &Tree, plan: Option<Plan>, owners: &Owners) -> Vec<Swept> {
+    let mut swept: Vec<Swept> = tree.nodes.iter().map(|_| Swept::default()).collect();
+    let Some(plan) = plan else { return swept };
+    let base = |node: usize| tree.nodes.get(node).map_or(0, |n| n.window.start());
+    for tap in plan.digests.into_iter().chain(plan.others) {
+        let Some(mine) = swept.get_mut(tap.owner) else { continue };
+        let start = base(tap.owner);
+        match tap.sink {
+            Sink::Digest(sink) => mine.sha256 = Some(sink.finish()),
+            Sink::Histogram(sink) => mine.entropy = Some(sink.finish()),
+            Sink::Text(sink) => {
+                let mut result = sink.finish();
+                result.span = result.span.map(|s| lowered(s, start));
+                mine.text = Some(result);
+            }
+            Sink::Fill(sink) => {
+                let mut result = sink.finish();
+                result.foreign = result.foreign.map(|s| lowered(s, start));
+                mine.fills.push((lowered(tap.span, start), result));
+            }
+            Sink::Compare(sink) => {
+                if !sink.finish() && mine.errors.len() < 16 {
+                    let message = "the bytes that were parsed are not the bytes that were swept";
+                    mine.errors
+                        .push(ScanError::new(ErrorCode::ChangedDuringScan, message).at(tap.span.start()));
+                }
+            }
+            Sink::Crc(sink) => {
+                if let Some((stated, found)) = sink.finish() {
+                    let message = format!("the bytes have CRC-32 {found:08x}, their headers say {stated:08x}");
+                    let finding = Finding::new(code::HEADER_MISMATCH, lowered(tap.span, start), message);
+                    mine.findings.push(finding.case("crc").key("crc"));
+                }
+            }
+            Sink::Hosts(sink) => {
+                let scan = sink.finish();
+                if scan.dropped > 0 {
+                    let message = format!("{} more distinct hosts than are kept", scan.dropped);
+                    mine.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+                }
+                for mut hit in scan.hits {
+                    let node = owners.of_segment(hit.segment);
+                    hit.span = lowered(hit.span, base(node));
+                    hit.url_offset = hit.url_offset.saturating_sub(base(node));
+                    if let Some(swept) = swept.get_mut(node) {
+                        swept.hosts.push(hit);
+                    }
+                }
+            }
+            Sink::Magic(sink) => {
+                let (hits, dropped) = sink.finish();
+                if dropped > 0 {
+                    let message = format!("{dropped} more executable candidates than are kept");
+                    mine.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+                }
+                for mut hit in hits {
+                    let node = owners.of_offset(hit.offset);
+                    hit.offset = hit.offset.saturating_sub(base(node));
+                    if let Some(swept) = swept.get_mut(node) {
+                        swept.magics.push(hit);
+                    }
+                }
+            }
+        }
+    }
+    swept
+}
+
+fn lowered(span: Span, base: u64) -> Span {
+    Span::new(span.start().saturating_sub(base), span.end().saturating_sub(base))
+}
+
+fn close_node(
+    ctx: &Context<'_>,
+    source: &dyn ReadAt,
+    mut node: Node,
+    mut swept: Swept,
+    swept_all: bool,
+    held: &Held,
+) -> Artifact {
+    swept.fills.sort_by_key(|(span, _)| *span);
+    if zero_gaps_are_padding(&node.ledger) {
+        claim_zero_gaps(&mut node.ledger, &swept.fills);
+    }
+    let mut findings = std::mem::take(&mut node.findings);
+    findings.append(std::mem::take(&mut swept.findings));
+    let closing = Closing {
+        format: node.format,
+        name: &node.place.name,
+        ledger: &node.ledger,
+        facts: &node.facts,
+        fills: &swept.fills,
+        magics: &swept.magics,
+        text: swept.text.as_ref(),
+        hosts: &swept.hosts,
+        slices: &held.slices,
+        cut_short: node.cut_short,
+        swept: swept_all,
+        leaves: LeafIndex::new(&node.ledger),
+        source,
+        window: node.window,
+    };
+    for inspector in INSPECTORS {
+        inspector.inspect(&closing, &mut findings);
+    }
+    let mut findings = findings.close();
+    debug_assert!(
+        findings.iter().all(|f| code::ALL.contains(&f.code)),
+        "every code is declared"
+    );
+    let length = node.window.len();
+    for finding in &mut findings {
+        // A structure that lies points anywhere; its message says where, the span stays inside.
+        finding.span = Span::new(finding.span.start().min(length), finding.span.end().min(length));
+        if finding.region.is_empty() {
+            let region = closing.leaf_at(finding.span.start());
+            finding.region = match region {
+                Some(region) if region.name.is_empty() => region.role.as_str().to_owned(),
+                Some(region) => region.name.to_string(),
+                None => "unclaimed".to_owned(),
+            };
+        }
+        let around = finding.span.start() & !15;
+        finding.excerpt = closing.bytes(around, 64);
+    }
+    let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
+    drop(closing);
+    let mut errors = std::mem::take(&mut node.errors);
+    errors.append(&mut swept.errors);
+    errors.sort_by_key(|e| e.offset);
+    errors.dedup();
+    let place = &node.place;
+    for child in held.direct.iter().filter_map(|at| held.nested.get(*at)) {
+        for (host, found) in &child.hosts {
+            let known = hosts.entry(host.clone()).or_insert_with(|| HostPlace {
+                count: 0,
+                ..found.clone()
+            });
+            known.likely |= found.likely;
+            known.count = known.count.saturating_add(found.count);
+        }
+    }
+    let complete = errors.is_empty() && held.nested.iter().all(|a| a.complete);
+    let findings = policy::judge(findings, place.nested.as_deref());
+    let worst = findings.first().map(|f| f.severity);
+    let worst = held
+        .nested
+        .iter()
+        .filter_map(|a| a.findings.first().map(|f| f.severity))
+        .chain(worst)
+        .max();
+    let claimed = node.ledger.claimed().total();
+    let signed = node.ledger.leaves().any(|r| r.role == Role::Signature);
+    let also = node.ledger.views().iter().skip(1).map(|v| v.format).collect();
+    let bytes = ByteCounts {
+        claimed,
+        unclaimed: node.ledger.length().saturating_sub(claimed),
+        padding: node.ledger.padding().total(),
+        ..ByteCounts::default()
+    };
+    Artifact {
+        path: place.path.clone(),
+        nested: place.nested.clone(),
+        kind: if place.nested.is_some() {
+            Kind::Nested
+        } else {
+            Kind::Root
+        },
+        format: node.format,
+        also,
+        size: node.window.len(),
+        sha256: swept.sha256,
+        bytes,
+        tensors: tensors(&node.facts),
+        entropy: swept.entropy,
+        verdict: policy::verdict(worst, complete, ctx.options.fail_on),
+        hosts,
+        findings,
+        errors,
+        complete,
+        signed,
+        ledger: ctx.options.keep_ledgers.then_some(node.ledger),
+    }
+}
+
+/// Gaps that hold only zeros become padding where the format allows fill between its parts. At the end of the file that
+/// is so up to an alignment; more zeros there are told.
+fn claim_zero_gaps(ledger: &mut Ledger, fills: &[(Span, FillResult)]) {
+    /// Linkers and patchers align the end of what they write to 16 bytes at most.
+    const ALIGNMENT: u64 = 16;
+    let end = ledger.length();
+    let gaps = ledger.gaps();
+    let zero = |gap: &&Span| {
+        let at = fills.partition_point(|(span, _)| span < *gap);
+        let seen = fills.get(at).filter(|(span, _)| span == *gap);
+        let inside = gap.end() != end || gap.len() < ALIGNMENT;
+        inside && seen.is_some_and(|(_, result)| result.nonzero == 0)
+    };
+    let claimed: Vec<Span> = gaps.iter().filter(zero).copied().collect();
+    if let Some(view) = ledger.views_mut().first_mut() {
+        for span in claimed {
+            view.regions.push(Region {
+                span,
+                role: Role::Padding,
+                name: "zero fill".into(),
+                parent: None,
+                leaf: true,
+                fill: Some(Fill::Zero),
+                shares: None,
+            });
+        }
+    }
+}
+
+fn own_hosts(closing: &Closing<'_>, nested: Option<&str>) -> BTreeMap<String, HostPlace> {
+    let mut hosts: BTreeMap<String, HostPlace> = BTreeMap::new();
+    for hit in closing.hosts {
+        let place = HostPlace {
+            nested: nested.map(str::to_owned),
+            region: closing
+                .leaf_at(hit.span.start())
+                .map_or_else(|| "unclaimed".to_owned(), |r| r.name.to_string()),
+            offset: hit.span.start(),
+            encoding: match hit.encoding {
+                Encoding::Ascii => "ascii",
+                Encoding::Utf16Le => "utf-16le",
+                Encoding::Utf16Be => "utf-16be",
+            },
+            likely: hit.confidence == Confidence::Likely,
+            count: 0,
+        };
+        let known = hosts.entry(hit.host.clone()).or_insert(place);
+        known.likely |= hit.confidence == Confidence::Likely;
+        known.count = known.count.saturating_add(hit.count);
+    }
+    hosts
+}
+
+fn tensors(facts: &[Fact]) -> Option<TensorSummary> {
+    let mut summary = TensorSummary::default();
+    for fact in facts {
+        if let Fact::Tensor { dtype, shape, .. } = fact {
+            summary.count = summary.count.saturating_add(1);
+            let elements = shape.iter().fold(1u64, |n, d| n.saturating_mul(*d));
+            summary.parameters = summary.parameters.saturating_add(elements);
+            let known = summary.dtypes.entry(dtype.to_string()).or_default();
+            *known = known.saturating_add(1);
+        }
+    }
+    (summary.count > 0).then_some(summary)
+}

@@ -1,0 +1,103 @@
+//! The pipeline: parse, sweep, close.
+//!
+//! One root file is parsed with positioned reads, recursively through every child that is a slice of it; then one
+//! forward pass over it feeds every sink; then the artifacts are closed, children before parents. A child that must be
+//! decoded goes through the same three stages by itself, before its parent's sweep, and is dropped when it is closed.
+//! Roots are independent of each other and feed a pool of workers; inside a root the order is fixed, so that limits
+//! strike at the same place whatever the number of threads.
+
+mod close;
+mod decode;
+mod owners;
+mod plan;
+mod root;
+mod sweep;
+mod tree;
+
+pub use root::{Scanner, Stream};
+
+use crate::source::{Limits, MemoryBudget};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Structure only: no content is swept, nothing is decoded.
+    Quick,
+    /// Everything.
+    Standard,
+    /// Everything, and what is costly.
+    Deep,
+}
+
+/// What a scan is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How far it goes.
+    pub depth: Depth,
+    /// Worker threads; 0 means one per core.
+    pub jobs: usize,
+    /// Limits for each root.
+    pub limits: Limits,
+    /// Where decoded bytes that do not fit in memory go.
+    pub scratch: PathBuf,
+    /// Names and paths (relative to the root) that are left out, and counted.
+    pub exclude: globset::GlobSet,
+    /// The lowest severity that makes a verdict `findings`; `None` for never.
+    pub fail_on: Option<probity_signatures::Severity>,
+    /// Whether closed artifacts keep their ledgers (for region maps).
+    pub keep_ledgers: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            depth: Depth::Standard,
+            jobs: 0,
+            limits: Limits::default(),
+            scratch: std::env::temp_dir(),
+            exclude: globset::GlobSet::empty(),
+            fail_on: Some(probity_signatures::Severity::Medium),
+            keep_ledgers: false,
+        }
+    }
+}
+
+/// What a scan tells while it runs. Called from worker threads.
+pub trait Progress: Sync {
+    /// The walk is done: what there is to do. As many roots will be started and finished as `files` says.
+    fn planned(&self, _files: u64, _bytes: u64) {}
+    /// A root is being examined.
+    fn started(&self, _path: &str) {}
+    /// `n` more bytes of roots were swept.
+    fn advanced(&self, _n: u64) {}
+    /// A root is closed.
+    fn finished(&self) {}
+}
+
+/// Progress that nobody looks at.
+pub struct Silent;
+
+impl Progress for Silent {}
+
+/// What all roots of one scan share.
+pub(crate) struct Context<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) bytes_read: AtomicU64,
+    /// Whether a large sweep may use a thread of its own for digests.
+    pub(crate) two_threads: bool,
+}
+
+impl Context<'_> {
+    pub(crate) fn quick(&self) -> bool {
+        self.options.depth == Depth::Quick
+    }
+
+    pub(crate) fn count_read(&self, n: u64) {
+        self.bytes_read.fetch_add(n, Ordering::Relaxed);
+    }
+}

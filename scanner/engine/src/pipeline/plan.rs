@@ -1,0 +1,147 @@
+//! Plan: one sorted list of taps for the whole tree, each a span of the source and the sink that it feeds.
+
+use super::owners::Owners;
+use super::tree::{Node, Tree};
+use crate::fact::Fact;
+use crate::ledger::{Fill, Gaps, Role};
+use crate::sink::hosts::HostSink;
+use crate::sink::{CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, TextSink};
+use crate::span::Span;
+
+/// Distinct hosts kept for one source.
+const MOST_HOSTS: usize = 200_000;
+/// Executable candidates kept for one source.
+const MOST_MAGICS: usize = 100_000;
+
+/// What a tap feeds.
+pub(super) enum Sink {
+    Digest(DigestSink),
+    Fill(FillSink),
+    Compare(CompareSink),
+    Crc(CrcSink),
+    Histogram(Box<HistogramSink>),
+    Hosts(Box<HostSink>),
+    Magic(Box<MagicSink>),
+    Text(Box<TextSink>),
+}
+
+/// A span of the source, the node it belongs to, and a sink.
+pub(super) struct Tap {
+    pub(super) span: Span,
+    pub(super) owner: usize,
+    pub(super) sink: Sink,
+}
+
+impl Tap {
+    pub(super) fn feed(&mut self, offset: u64, bytes: &[u8]) {
+        match &mut self.sink {
+            Sink::Digest(sink) => sink.feed(bytes),
+            Sink::Fill(sink) => sink.feed(offset, bytes),
+            Sink::Compare(sink) => sink.feed(bytes),
+            Sink::Crc(sink) => sink.feed(bytes),
+            Sink::Histogram(sink) => sink.feed(bytes),
+            Sink::Hosts(sink) => sink.feed(offset, bytes),
+            Sink::Magic(sink) => sink.feed(offset, bytes),
+            Sink::Text(sink) => sink.feed(offset, bytes),
+        }
+    }
+}
+
+/// Taps that must see every byte in order on one thread (digests), and the others.
+pub(super) struct Plan {
+    pub(super) digests: Vec<Tap>,
+    pub(super) others: Vec<Tap>,
+}
+
+/// All taps of the tree over a source of `length` bytes.
+pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners) -> Plan {
+    let whole = Span::new(0, length);
+    let (mut digests, mut others) = (Vec::new(), Vec::new());
+    for (owner, node) in tree.nodes.iter().enumerate() {
+        digests.push(Tap {
+            span: node.window,
+            owner,
+            sink: Sink::Digest(DigestSink::default()),
+        });
+        others.extend(fills(owner, node));
+        if matches!(node.format, "text" | "script" | "json") {
+            others.push(Tap {
+                span: node.window,
+                owner,
+                sink: Sink::Text(Box::default()),
+            });
+        }
+        for fact in &node.facts {
+            if let Fact::Checksum { span, crc32 } = fact {
+                others.push(Tap {
+                    span: span.shifted(node.window.start()),
+                    owner,
+                    sink: Sink::Crc(CrcSink::new(*crc32)),
+                });
+            }
+        }
+        if node.format == "data" {
+            others.push(Tap {
+                span: node.window,
+                owner,
+                sink: Sink::Histogram(Box::default()),
+            });
+        }
+    }
+    for (span, hash) in &tree.log.reads {
+        others.push(Tap {
+            span: *span,
+            owner: 0,
+            sink: Sink::Compare(CompareSink::new(&tree.log.key, *hash)),
+        });
+    }
+    let hosts = HostSink::with_owners(MOST_HOSTS, owners.boundaries());
+    others.push(Tap {
+        span: whole,
+        owner: 0,
+        sink: Sink::Hosts(Box::new(hosts)),
+    });
+    others.push(Tap {
+        span: whole,
+        owner: 0,
+        sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS))),
+    });
+    for taps in [&mut digests, &mut others] {
+        taps.sort_by_key(|t| t.span.start());
+    }
+    Plan { digests, others }
+}
+
+/// The taps of `--depth quick`: padding and unclaimed bytes only, in ascending order.
+pub(super) fn fills_only(tree: &Tree) -> Plan {
+    let mut others: Vec<Tap> = tree
+        .nodes
+        .iter()
+        .enumerate()
+        .flat_map(|(owner, node)| fills(owner, node))
+        .collect();
+    others.sort_by_key(|t| t.span.start());
+    Plan {
+        digests: Vec::new(),
+        others,
+    }
+}
+
+fn fills(owner: usize, node: &Node) -> Vec<Tap> {
+    let base = node.window.start();
+    let tap = |span: Span, fill| Tap {
+        span: span.shifted(base),
+        owner,
+        sink: Sink::Fill(FillSink::new(fill)),
+    };
+    let padding = node.ledger.leaves().filter(|r| r.role == Role::Padding);
+    let padding = padding.filter_map(|r| r.fill.map(|fill| tap(r.span, fill)));
+    padding
+        .chain(node.ledger.gaps().into_iter().map(|gap| tap(gap, Fill::Zero)))
+        .collect()
+}
+
+/// Whether zero gaps are padding in every view of a ledger.
+pub(super) fn zero_gaps_are_padding(ledger: &crate::ledger::Ledger) -> bool {
+    ledger.views().iter().all(|v| v.gaps == Gaps::ZeroIsPadding)
+}

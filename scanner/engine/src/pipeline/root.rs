@@ -1,0 +1,331 @@
+//! Roots: from arguments to closed artifacts, in parallel, in the order of the walk.
+
+use super::owners::Owners;
+use super::tree::Place;
+use super::{Context, Options, Progress, close, plan, sweep, tree};
+use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, Report, Verdict};
+use crate::finding::{ErrorCode, ScanError};
+use crate::name;
+use crate::policy;
+use crate::source::walk::{Item, Root, resolve};
+use crate::source::{FileSource, MemoryBudget, MemorySource, Quota, ReadAt, Spool};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Files up to this length are read whole, once, before they are parsed.
+const SMALL: u64 = 1 << 20;
+/// Nested formats recurse through decoded children: sixteen levels fit many times over.
+const STACK: usize = 16 << 20;
+
+/// Standard input among the arguments.
+pub struct Stream<'a> {
+    /// How many roots stand before it.
+    pub after: usize,
+    /// Where its bytes come from. An error of kind `TimedOut` means that `--timeout` passed while it gave nothing.
+    pub reader: &'a mut (dyn Read + Send),
+}
+
+/// Scans files, directories and streams.
+pub struct Scanner {
+    options: Options,
+    pool: rayon::ThreadPool,
+}
+
+impl Scanner {
+    /// A scanner with its pool of workers.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn new(options: Options) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.jobs)
+            .stack_size(STACK)
+            .build()?;
+        Ok(Self { options, pool })
+    }
+
+    /// Resolves one argument: which files it stands for.
+    ///
+    /// # Errors
+    /// When it does not exist or cannot be examined at all.
+    pub fn resolve(&self, argument: &Path) -> io::Result<Root> {
+        resolve(argument, &self.options.exclude)
+    }
+
+    /// Examines everything the roots stand for, and `stream` (standard input) when given. The report keeps the order
+    /// of the arguments.
+    pub fn scan(&self, roots: &[Root], stream: Option<Stream<'_>>, progress: &dyn Progress) -> Report {
+        let started = Instant::now();
+        let ctx = Context {
+            options: &self.options,
+            memory: Arc::new(MemoryBudget::new()),
+            progress,
+            bytes_read: AtomicU64::new(0),
+            two_threads: self.pool.current_num_threads() > 1,
+        };
+        let sizes = roots.iter().flat_map(|r| &r.items).filter_map(|i| i.what.as_ref().ok());
+        let items = roots.iter().fold(u64::from(stream.is_some()), |n, r| {
+            n.saturating_add(r.items.len() as u64)
+        });
+        progress.planned(items, sizes.fold(0, |n, size| n.saturating_add(*size)));
+        let mut streamed = stream.map(|s| (s.after, self.pool.install(|| examine_stream(&ctx, s.reader, "-"))));
+        let jobs: Vec<&Item> = roots.iter().flat_map(|r| &r.items).collect();
+        let done: Vec<Vec<Artifact>> = self.pool.install(|| {
+            jobs.par_iter()
+                .with_max_len(1)
+                .map(|item| examine_item(&ctx, item))
+                .collect()
+        });
+        let mut done = done.into_iter();
+        let mut artifacts = Vec::new();
+        for (index, root) in roots.iter().enumerate() {
+            if streamed.as_ref().is_some_and(|(after, _)| *after == index) {
+                artifacts.extend(streamed.take().into_iter().flat_map(|(_, a)| a));
+            }
+            let files: Vec<Artifact> = done.by_ref().take(root.items.len()).flatten().collect();
+            if root.directory {
+                artifacts.push(directory(&ctx, root, &files));
+            }
+            artifacts.extend(files);
+        }
+        artifacts.extend(streamed.into_iter().flat_map(|(_, a)| a));
+        let complete = artifacts.iter().all(|a| a.complete);
+        let worst = artifacts.iter().flat_map(|a| &a.findings).map(|f| f.severity).max();
+        let mut report = Report {
+            nested: artifacts.iter().filter(|a| a.kind == Kind::Nested).count() as u64,
+            bytes: artifacts
+                .iter()
+                .filter(|a| a.kind == Kind::Root)
+                .fold(0, |n, a| n.saturating_add(a.size)),
+            bytes_read: ctx.bytes_read.load(Ordering::Relaxed),
+            seconds: 0.0,
+            excluded: roots.iter().fold(0, |n, r| n.saturating_add(r.excluded)),
+            complete,
+            verdict: policy::verdict(worst, complete, self.options.fail_on),
+            artifacts,
+        };
+        report.seconds = started.elapsed().as_secs_f64();
+        report
+    }
+
+    /// Examines bytes in memory as one root called `name`.
+    pub fn scan_bytes(&self, name: &str, bytes: Vec<u8>) -> Report {
+        self.scan_source(name, Arc::new(MemorySource::new(bytes)))
+    }
+
+    /// Examines one source as one root called `name`.
+    pub fn scan_source(&self, name: &str, source: Arc<dyn ReadAt>) -> Report {
+        let ctx = Context {
+            options: &self.options,
+            memory: Arc::new(MemoryBudget::new()),
+            progress: &super::Silent,
+            bytes_read: AtomicU64::new(0),
+            two_threads: self.pool.current_num_threads() > 1,
+        };
+        let mut quota = Quota::new(&self.options.limits, source.len());
+        let artifacts = self
+            .pool
+            .install(|| examine(&ctx, &mut quota, &source, place(Path::new(name))));
+        self.scan(&[], None, &super::Silent).with_root(artifacts)
+    }
+}
+
+impl Report {
+    fn with_root(mut self, mut artifacts: Vec<Artifact>) -> Self {
+        if let Some(root) = artifacts.first() {
+            self.verdict = root.verdict;
+            self.complete = root.complete;
+            self.bytes = root.size;
+        }
+        self.nested = artifacts.len().saturating_sub(1) as u64;
+        self.artifacts.append(&mut artifacts);
+        self
+    }
+}
+
+/// Parses, sweeps and closes one source.
+pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadAt>, place: Place) -> Vec<Artifact> {
+    let level = place.level;
+    let mut tree = tree::parse(ctx, quota, source, place);
+    let owners = Owners::new(&tree);
+    let mut taps = if ctx.quick() {
+        plan::fills_only(&tree)
+    } else {
+        plan::plan(&tree, source.len(), &owners)
+    };
+    let outcome = match (source.is_empty(), ctx.quick()) {
+        (true, _) => Ok(()),
+        (false, true) => sweep::visit(ctx, quota, source.as_ref(), &mut taps),
+        (false, false) => sweep::sweep(ctx, quota, source.as_ref(), level, &mut taps),
+    };
+    let mut swept = None;
+    match (outcome, tree.nodes.first_mut()) {
+        (Err(error), Some(node)) => node.errors.push(error),
+        _ => swept = Some(taps),
+    }
+    if let (Some(change), Some(node)) = (source.changed(), tree.nodes.first_mut()) {
+        node.errors.push(ScanError::new(ErrorCode::ChangedDuringScan, change));
+    }
+    close::close(ctx, source.as_ref(), tree, swept, &owners)
+}
+
+fn place(path: &Path) -> Place {
+    Place {
+        path: name::escape_path(path.as_os_str().as_bytes()),
+        nested: None,
+        name: path.file_name().unwrap_or(path.as_os_str()).as_bytes().to_vec(),
+        level: 0,
+        expected: true,
+    }
+}
+
+fn examine_item(ctx: &Context<'_>, item: &Item) -> Vec<Artifact> {
+    let place = place(&item.path);
+    ctx.progress.started(&place.path);
+    let artifacts = match &item.what {
+        Err(error) => vec![unexamined(ctx, place, error.clone())],
+        Ok(_) => match open(ctx, &item.path) {
+            Ok((source, mut quota)) => examine(ctx, &mut quota, &source, place),
+            Err(error) => vec![unexamined(ctx, place, error)],
+        },
+    };
+    ctx.progress.finished();
+    artifacts
+}
+
+/// Opens a file. What was read counts, not what the walk saw: the length is that of the open file.
+fn open(ctx: &Context<'_>, path: &Path) -> Result<(Arc<dyn ReadAt>, Quota), ScanError> {
+    let unreadable = |e: io::Error| ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}"));
+    let file = FileSource::open(path).map_err(unreadable)?;
+    let length = file.len();
+    let mut quota = Quota::new(&ctx.options.limits, length);
+    if length > SMALL {
+        return Ok((Arc::new(file), quota));
+    }
+    // One byte more than the file should hold tells whether it grew; a file of `/proc` says 0 and holds more.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
+    let mut reader = file.file().take(length.saturating_add(1));
+    reader.read_to_end(&mut bytes).map_err(unreadable)?;
+    if length == 0 && !bytes.is_empty() {
+        let mut rest = io::Cursor::new(bytes).chain(file.file());
+        let source = spool(ctx, &mut quota, &mut rest)?;
+        return Ok((source, quota));
+    }
+    // The copy is read once and cannot change any more, but it may be half old and half new.
+    if let Some(change) = file.changed() {
+        return Err(ScanError::new(ErrorCode::ChangedDuringScan, change));
+    }
+    if bytes.len() as u64 != length {
+        let message = format!(
+            "the file says that it is {length} bytes long, and gives {}",
+            bytes.len()
+        );
+        return Err(ScanError::new(ErrorCode::Unreadable, message));
+    }
+    Ok((Arc::new(MemorySource::new(bytes)), quota))
+}
+
+fn examine_stream(ctx: &Context<'_>, stream: &mut (dyn Read + Send), path: &str) -> Vec<Artifact> {
+    ctx.progress.started(path);
+    let mut quota = Quota::new(&ctx.options.limits, 0);
+    let artifacts = match spool(ctx, &mut quota, stream) {
+        Ok(source) => {
+            let mut quota = Quota::new(&ctx.options.limits, source.len());
+            examine(ctx, &mut quota, &source, place(Path::new(path)))
+        }
+        Err(error) => vec![unexamined(ctx, place(Path::new(path)), error)],
+    };
+    ctx.progress.finished();
+    artifacts
+}
+
+/// Reads a stream to its end, bounded by `--max-decoded` and `--timeout`.
+fn spool(ctx: &Context<'_>, quota: &mut Quota, stream: &mut dyn Read) -> Result<Arc<dyn ReadAt>, ScanError> {
+    let failed = |e: io::Error| ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}"));
+    let mut spool = Spool::new(&ctx.memory, &ctx.options.scratch);
+    let mut buffer = vec![0u8; 256 << 10];
+    loop {
+        let n = match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => return Err(quota.timeout_error()),
+            Err(e) => return Err(failed(e)),
+        };
+        spool.write_all(buffer.get(..n).unwrap_or_default()).map_err(failed)?;
+        if spool.len() > quota.limits().max_decoded {
+            let most = quota.limits().max_decoded;
+            return Err(ScanError::new(
+                ErrorCode::LimitExceeded,
+                format!("a stream of more than --max-decoded {most} bytes"),
+            ));
+        }
+        if quota.expired() {
+            return Err(quota.timeout_error());
+        }
+    }
+    spool.finish().map_err(failed)
+}
+
+fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> Artifact {
+    Artifact {
+        path: place.path,
+        nested: None,
+        kind: Kind::Root,
+        format: "unknown",
+        also: Vec::new(),
+        size: 0,
+        sha256: None,
+        bytes: ByteCounts::default(),
+        hosts: BTreeMap::new(),
+        tensors: None,
+        entropy: None,
+        findings: Vec::new(),
+        errors: vec![error],
+        complete: false,
+        verdict: policy::verdict(None, false, ctx.options.fail_on),
+        signed: false,
+        ledger: None,
+    }
+}
+
+/// The container that a directory argument is: as incomplete as what it holds, and home to all hosts.
+fn directory(ctx: &Context<'_>, root: &Root, files: &[Artifact]) -> Artifact {
+    let worst = files
+        .iter()
+        .filter_map(|a| a.findings.first())
+        .map(|f| f.severity)
+        .max();
+    let complete = files.iter().all(|a| a.complete);
+    let mut artifact = unexamined(ctx, place(&root.path), ScanError::new(ErrorCode::Internal, ""));
+    artifact.errors.clear();
+    artifact.kind = Kind::Directory;
+    artifact.format = "directory";
+    artifact.complete = complete;
+    artifact.verdict = policy::verdict(worst, complete, ctx.options.fail_on);
+    for file in files.iter().filter(|a| a.kind == Kind::Root) {
+        artifact.size = artifact.size.saturating_add(file.size);
+        artifact.bytes.claimed = artifact.bytes.claimed.saturating_add(file.bytes.claimed);
+        artifact.bytes.unclaimed = artifact.bytes.unclaimed.saturating_add(file.bytes.unclaimed);
+        artifact.bytes.padding = artifact.bytes.padding.saturating_add(file.bytes.padding);
+        for (host, found) in &file.hosts {
+            let known = artifact.hosts.entry(host.clone()).or_insert_with(|| HostPlace {
+                count: 0,
+                ..found.clone()
+            });
+            known.likely |= found.likely;
+            known.count = known.count.saturating_add(found.count);
+        }
+    }
+    debug_assert!(
+        complete || artifact.verdict != Verdict::Clean,
+        "an unfinished directory is never clean"
+    );
+    artifact
+}

@@ -1,0 +1,408 @@
+//! Parse: the tree of artifacts that are slices of one source, and what had to be decoded on the way.
+
+use super::{Context, decode, root};
+use crate::artifact::Artifact;
+use crate::fact::Fact;
+use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
+use crate::format::{Child, Input, Parse, ReadLog, Source};
+use crate::identify::{self, Candidate, HEAD, Probe, Strength, TAIL};
+use crate::ledger::{Ledger, Role};
+use crate::name;
+use crate::source::{AssembledSource, Limits, Quota, ReadAt, read_full_at};
+use crate::span::Span;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Where a source stands in the report.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The root's path, escaped.
+    pub(super) path: String,
+    /// The nested path, escaped.
+    pub(super) nested: Option<String>,
+    /// The last level of the name, raw.
+    pub(super) name: Vec<u8>,
+    /// Levels above.
+    pub(super) level: u32,
+    /// Whether code is expected here.
+    pub(super) expected: bool,
+}
+
+impl Place {
+    fn child(&self, name: &[u8], expected: bool) -> Self {
+        let level = name::escape_level(name);
+        let nested = match &self.nested {
+            Some(above) => format!("{above}!{level}"),
+            None => level,
+        };
+        Self {
+            path: self.path.clone(),
+            nested: Some(nested),
+            name: name.to_vec(),
+            level: self.level.saturating_add(1),
+            expected,
+        }
+    }
+}
+
+/// A child of a node, in the order in which the format named it.
+pub(super) enum Below {
+    /// Another node of the same tree.
+    Node(usize),
+    /// Decoded, examined and closed already: itself and what it holds.
+    Closed(Vec<Artifact>),
+}
+
+/// One artifact of the tree, parsed.
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) window: Span,
+    pub(super) format: &'static str,
+    pub(super) ledger: Ledger,
+    pub(super) facts: Vec<Fact>,
+    pub(super) findings: Findings,
+    pub(super) errors: Vec<ScanError>,
+    pub(super) below: Vec<Below>,
+    /// Whether a limit or a failing read ended a parse.
+    pub(super) cut_short: bool,
+    /// Bytes of slices taken so far: bounded, since slices may overlap.
+    sliced: u64,
+}
+
+/// Everything that is a slice of one source; a node's children come after it.
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    pub(super) log: ReadLog,
+}
+
+/// Parses `source` and every slice in it.
+pub(super) fn parse(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadAt>, place: Place) -> Tree {
+    let log = RefCell::new(ReadLog::default());
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut queue = vec![(None::<(usize, usize)>, place, Span::new(0, source.len()))];
+    while let Some((parent, place, window)) = queue.pop() {
+        let index = nodes.len();
+        if let Some((at, slot)) = parent
+            && let Some(below) = nodes.get_mut(at).and_then(|n| n.below.get_mut(slot))
+        {
+            *below = Below::Node(index);
+        }
+        let mut parser = Parser {
+            ctx,
+            quota,
+            source,
+            log: &log,
+            window,
+        };
+        let (mut node, children) = parser.node(place);
+        for (slot, child) in children {
+            if let Some((place, window)) = parser.child(&mut node, slot, child) {
+                queue.push((Some((index, slot)), place, window));
+            }
+        }
+        nodes.push(node);
+    }
+    Tree {
+        nodes,
+        log: log.into_inner(),
+    }
+}
+
+struct Parser<'p, 'c> {
+    ctx: &'p Context<'c>,
+    quota: &'p mut Quota,
+    source: &'p Arc<dyn ReadAt>,
+    log: &'p RefCell<ReadLog>,
+    window: Span,
+}
+
+impl Parser<'_, '_> {
+    fn node(&mut self, place: Place) -> (Node, Vec<(usize, Child)>) {
+        let length = self.window.len();
+        let mut node = Node {
+            window: self.window,
+            format: "data",
+            ledger: Ledger::new(length),
+            facts: Vec::new(),
+            findings: Findings::default(),
+            errors: Vec::new(),
+            below: Vec::new(),
+            cut_short: false,
+            sliced: 0,
+            place,
+        };
+        let mut children = Vec::new();
+        let whole = Span::new(0, length);
+        let candidates = match self.probe(whole) {
+            Ok(candidates) => candidates,
+            Err(error) => {
+                node.errors.push(error);
+                claim_unexamined(&mut node);
+                return (node, children);
+            }
+        };
+        let Some((primary, others)) = candidates.split_first() else {
+            return (node, children);
+        };
+        node.format = primary.format.id();
+        self.view(*primary, &mut node, &mut children);
+        for other in others.iter().filter(|c| c.matched.strength == Strength::Certain) {
+            self.second(*other, *primary, &mut node, &mut children);
+        }
+        claim_unexamined(&mut node);
+        self.gaps(&mut node, &mut children);
+        (node, children)
+    }
+
+    /// Reads the artifact as one format: one view of the ledger.
+    fn view(&mut self, candidate: Candidate, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+        let format = candidate.format;
+        let left = Cell::new(self.quota.limits().max_structure);
+        let input = Input::new(
+            self.source.as_ref(),
+            self.window,
+            &left,
+            self.log,
+            self.quota.deadline(),
+            self.ctx.quick(),
+        );
+        // A parser must not panic; should one do so all the same, its artifact is incomplete and the scan goes on.
+        let parsed = catch_unwind(AssertUnwindSafe(|| {
+            let mut out = Parse::new(format.id());
+            format.parse(&input, &mut out);
+            out
+        }));
+        let used = self.quota.limits().max_structure.saturating_sub(left.get());
+        self.ctx.count_read(used);
+        let Ok(mut parse) = parsed else {
+            node.errors.push(ScanError::new(
+                ErrorCode::Internal,
+                format!("the {} parser failed", format.id()),
+            ));
+            return;
+        };
+        // Decoding comes now: a codec completes its parent's account. Slices wait until the node is whole.
+        for child in std::mem::take(&mut parse.children) {
+            let slot = node.below.len();
+            node.below.push(Below::Closed(Vec::new()));
+            match child.source {
+                Source::Decoded { span, codec } => {
+                    if self.ctx.quick() {
+                        let message = "compressed content is not decoded at --depth quick";
+                        parse.error(ScanError::new(ErrorCode::LimitExceeded, message).at(span.start()));
+                        parse.leaf(span, Role::Payload, "compressed content");
+                        continue;
+                    }
+                    if !self.admit(&node.place, &mut parse.errors, &mut parse.findings, span) {
+                        // The codec would have claimed it: what a limit kept shut is not what nobody accounts for.
+                        parse.leaf(span, Role::Payload, "compressed content");
+                        continue;
+                    }
+                    let decoded =
+                        decode::decode(self.ctx, self.quota, self.source, self.window, span, codec, &mut parse);
+                    if let Some(bytes) = decoded {
+                        let place = node.place.child(&child.name, child.expected);
+                        if let Some(below) = node.below.get_mut(slot) {
+                            *below = Below::Closed(root::examine(self.ctx, self.quota, &bytes, place));
+                        }
+                    }
+                }
+                _ => children.push((slot, child)),
+            }
+        }
+        node.cut_short |= parse.cut_short;
+        node.findings.append(parse.findings);
+        node.errors.append(&mut parse.errors);
+        node.facts.append(&mut parse.facts);
+        node.ledger.push(parse.view);
+    }
+
+    /// A second certain format: a nested artifact when it lies in bytes nobody claimed, a polyglot when it starts
+    /// inside another leaf.
+    fn second(&mut self, other: Candidate, primary: Candidate, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+        let start = other.matched.start;
+        let claimed = node.ledger.leaf_at(start).cloned();
+        let Some(region) = claimed.filter(|r| r.role != Role::Padding && r.role != Role::Payload) else {
+            return;
+        };
+        let message = format!(
+            "the bytes are {} and, from offset {start:#x} on, {}",
+            primary.format.id(),
+            other.format.id()
+        );
+        let span = Span::new(start, self.window.len());
+        let finding = Finding::new(code::POLYGLOT, span, message)
+            .region(region.name.to_string())
+            .evidence("first", primary.format.id())
+            .evidence("second", other.format.id())
+            .key(format!("{}+{}", primary.format.id(), other.format.id()));
+        node.findings.push(finding);
+        self.view(other, node, children);
+    }
+
+    /// Bytes nobody claimed that are a format of their own become nested artifacts. They stay unclaimed here: that
+    /// they are something does not explain what they do in this place.
+    fn gaps(&mut self, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+        const SMALLEST: u64 = 16;
+        const MOST: usize = 64;
+        for gap in node
+            .ledger
+            .gaps()
+            .into_iter()
+            .filter(|g| g.len() >= SMALLEST && g.len() < self.window.len())
+            .take(MOST)
+        {
+            let Ok(candidates) = self.probe(gap) else { continue };
+            let certain = |c: &&Candidate| c.matched.strength == Strength::Certain;
+            if let Some(found) = candidates.iter().find(certain) {
+                let span = Span::new(gap.start().saturating_add(found.matched.start), gap.end());
+                let name = format!("unclaimed@{:#x}", span.start());
+                children.push((
+                    node.below.len(),
+                    Child {
+                        name: name.into_bytes(),
+                        source: Source::Slice(span),
+                        expected: false,
+                    },
+                ));
+                node.below.push(Below::Closed(Vec::new()));
+            }
+        }
+    }
+
+    /// Admits a child that is not decoded: a slice joins the tree, an assembled one is examined by itself.
+    fn child(&mut self, node: &mut Node, slot: usize, child: Child) -> Option<(Place, Span)> {
+        let place = node.place.child(&child.name, child.expected);
+        match child.source {
+            Source::Slice(span) => {
+                let span = span.intersect(Span::new(0, self.window.len()));
+                if !self.admit(&node.place, &mut node.errors, &mut node.findings, span) || !self.room(node, span) {
+                    return None;
+                }
+                Some((place, span.shifted(self.window.start())))
+            }
+            Source::Assembled(parts) => {
+                let first = parts.first().copied().unwrap_or(Span::new(0, 0));
+                if !self.admit(&node.place, &mut node.errors, &mut node.findings, first) {
+                    return None;
+                }
+                let whole = Span::new(0, self.window.len());
+                let parts: Vec<Span> = parts
+                    .iter()
+                    .map(|p| p.intersect(whole).shifted(self.window.start()))
+                    .collect();
+                let source: Arc<dyn ReadAt> = Arc::new(AssembledSource::new(Arc::clone(self.source), &parts));
+                if let Some(below) = node.below.get_mut(slot) {
+                    *below = Below::Closed(root::examine(self.ctx, self.quota, &source, place));
+                }
+                None
+            }
+            Source::Decoded { .. } => None,
+        }
+    }
+
+    /// Whether a slice may be examined by itself: slices that do not overlap always may, and overlapping ones until
+    /// they sum to twice their parent.
+    fn room(&self, node: &mut Node, span: Span) -> bool {
+        node.sliced = node.sliced.saturating_add(span.len());
+        let most = self.window.len().saturating_mul(2).saturating_add(1 << 20);
+        if node.sliced <= most {
+            return true;
+        }
+        let message = "nested artifacts overlap and sum to more than twice the bytes that hold them";
+        if !node.findings.as_slice().iter().any(|f| f.case == Some("overlap")) {
+            node.findings.push(
+                Finding::new(code::ARCHIVE_BOMB, span, message)
+                    .case("overlap")
+                    .key("overlap"),
+            );
+        }
+        let error = ScanError::new(ErrorCode::LimitExceeded, message);
+        if !node.errors.contains(&error) {
+            node.errors.push(error);
+        }
+        false
+    }
+
+    /// Whether one more nested artifact may be examined; says so in the parent when not.
+    fn admit(&mut self, place: &Place, errors: &mut Vec<ScanError>, findings: &mut Findings, span: Span) -> bool {
+        let limits: &Limits = self.quota.limits();
+        let error = if place.level >= limits.max_depth {
+            let message = format!("nested more than --max-depth {} levels deep", limits.max_depth);
+            if !findings.as_slice().iter().any(|f| f.code == code::ARCHIVE_BOMB) {
+                findings.push(
+                    Finding::new(code::ARCHIVE_BOMB, span, message.clone())
+                        .case("nested")
+                        .key("nested"),
+                );
+            }
+            ScanError::new(ErrorCode::LimitExceeded, message).at(span.start())
+        } else if !self.quota.member() {
+            let most = self.quota.limits().max_members;
+            ScanError::new(
+                ErrorCode::LimitExceeded,
+                format!("more than --max-members {most} nested artifacts"),
+            )
+        } else if self.quota.expired() {
+            self.quota.timeout_error()
+        } else {
+            return true;
+        };
+        if !errors.contains(&error) && errors.len() < 64 {
+            errors.push(error);
+        }
+        false
+    }
+
+    fn probe(&self, span: Span) -> Result<Vec<Candidate>, ScanError> {
+        let place = span.shifted(self.window.start());
+        let read = |span: Span| -> Result<Vec<u8>, ScanError> {
+            let mut bytes = vec![0u8; usize::try_from(span.len()).unwrap_or(0)];
+            let n = read_full_at(self.source.as_ref(), &mut bytes, span.start())
+                .map_err(|e| ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}")).at(span.start()))?;
+            if n < bytes.len() {
+                let at = span.start().saturating_add(n as u64);
+                return Err(ScanError::new(ErrorCode::ChangedDuringScan, "the file became shorter").at(at));
+            }
+            Ok(bytes)
+        };
+        if let Some(all) = self.source.as_slice() {
+            let from = usize::try_from(place.start()).unwrap_or(usize::MAX);
+            let to = usize::try_from(place.end()).unwrap_or(usize::MAX);
+            let bytes = all.get(from..to).unwrap_or_default();
+            let head = bytes.get(..HEAD).unwrap_or(bytes);
+            let tail = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes);
+            return Ok(identify::identify(&Probe {
+                head,
+                tail,
+                length: span.len(),
+            }));
+        }
+        let head = read(Span::saturating_at(place.start(), (HEAD as u64).min(span.len())))?;
+        let tail = read(Span::new(
+            place.end().saturating_sub((TAIL as u64).min(span.len())),
+            place.end(),
+        ))?;
+        self.ctx.count_read((head.len() + tail.len()) as u64);
+        Ok(identify::identify(&Probe {
+            head: &head,
+            tail: &tail,
+            length: span.len(),
+        }))
+    }
+}
+
+/// An artifact whose structure could not be read at all has an error that says so. That nobody accounts for its bytes
+/// would be a finding about Probity, not about the artifact.
+fn claim_unexamined(node: &mut Node) {
+    if node.errors.is_empty() || node.ledger.leaves().next().is_some() {
+        return;
+    }
+    let mut parse = Parse::new(node.format);
+    parse.leaf(node.ledger.whole(), Role::Opaque, "not examined");
+    match node.ledger.views_mut().first_mut() {
+        Some(view) => view.regions.append(&mut parse.view.regions),
+        None => node.ledger.push(parse.view),
+    }
+}
