@@ -1,0 +1,142 @@
+//! `--format json` (schema `probity.scan/1`) and `--format ndjson`.
+
+use probity_engine::Severity;
+use probity_engine::artifact::{Artifact, Judged, Report};
+use probity_engine::finding::{ScanError, Value as Evidence};
+use probity_engine::name::printable;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+
+/// The schema this renderer writes.
+const SCHEMA: &str = "probity.scan/1";
+
+/// Writes one document.
+pub(crate) fn render(report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    let artifacts: Vec<Value> = listed(report, all).map(artifact).collect();
+    let mut document = header(report);
+    document.insert("artifacts".to_owned(), Value::Array(artifacts));
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+/// Writes one artifact a line, then the summary.
+pub(crate) fn render_lines(report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    for one in listed(report, all) {
+        serde_json::to_writer(&mut *out, &artifact(one))?;
+        writeln!(out)?;
+    }
+    serde_json::to_writer(&mut *out, &header(report))?;
+    writeln!(out)
+}
+
+fn listed(report: &Report, all: bool) -> impl Iterator<Item = &Artifact> {
+    report.artifacts.iter().filter(move |a| all || a.is_listed())
+}
+
+fn header(report: &Report) -> Map<String, Value> {
+    let findings: Map<String, Value> = Severity::ALL
+        .iter()
+        .rev()
+        .map(|s| (s.as_str().to_owned(), json!(report.count(*s))))
+        .collect();
+    let roots = report.artifacts.iter().filter(|a| a.nested.is_none()).count();
+    let document = json!({
+        "schema": SCHEMA,
+        "tool": { "name": "probity", "version": env!("CARGO_PKG_VERSION"), "rules": probity_signatures::rules().digest() },
+        "verdict": report.verdict.as_str(),
+        "complete": report.complete,
+        "summary": {
+            "artifacts": roots,
+            "nested": report.nested,
+            "bytes": report.bytes,
+            "bytes_read": report.bytes_read,
+            "seconds": (report.seconds * 1e6).round() / 1e6,
+            "excluded": report.excluded,
+            "findings": findings,
+        },
+    });
+    match document {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn artifact(a: &Artifact) -> Value {
+    let places: Vec<Value> = a
+        .hosts
+        .iter()
+        .map(|(host, place)| {
+            json!({
+                "host": host, "nested": place.nested, "region": printable(place.region.as_bytes()), "offset": place.offset,
+                "encoding": place.encoding, "confidence": if place.likely { "likely" } else { "possible" },
+                "count": place.count,
+            })
+        })
+        .collect();
+    json!({
+        "path": a.path,
+        "nested": a.nested,
+        "format": a.format,
+        "also": a.also,
+        "size": a.size,
+        "digests": a.sha256.map(|d| json!({ "sha256": hex(&d) })),
+        "bytes": {
+            "claimed": a.bytes.claimed, "unclaimed": a.bytes.unclaimed, "padding": a.bytes.padding,
+            "covered": a.bytes.covered, "excluded": a.bytes.excluded, "uncovered": a.bytes.uncovered,
+        },
+        "entropy": a.entropy.map(|e| (e * 1e4).round() / 1e4),
+        "signatures": [],
+        "hosts": a.hosts.keys().collect::<Vec<_>>(),
+        "host_places": places,
+        "tensors": a.tensors.as_ref().map(|t| json!({ "count": t.count, "parameters": t.parameters, "dtypes": t.dtypes })),
+        "findings": a.findings.iter().map(|f| finding(a, f)).collect::<Vec<_>>(),
+        "errors": a.errors.iter().map(error).collect::<Vec<_>>(),
+        "verdict": a.verdict.as_str(),
+        "complete": a.complete,
+    })
+}
+
+fn finding(a: &Artifact, judged: &Judged) -> Value {
+    let f = &judged.finding;
+    let evidence: Map<String, Value> = f.evidence.iter().map(|(k, v)| ((*k).to_owned(), value(v))).collect();
+    let related: Vec<Value> = f
+        .related
+        .iter()
+        .map(|r| {
+            json!({
+                "path": a.path, "nested": a.nested, "region": printable(r.region.as_bytes()),
+                "offset": r.span.start(), "length": r.span.len(),
+            })
+        })
+        .collect();
+    json!({
+        "code": f.code,
+        "case": f.case,
+        "severity": judged.severity.as_str(),
+        "confidence": judged.confidence.as_str(),
+        "message": printable(f.message.as_bytes()),
+        "fingerprint": judged.fingerprint,
+        "region": printable(f.region.as_bytes()),
+        "offset": f.span.start(),
+        "length": f.span.len(),
+        "evidence": evidence,
+        "related": related,
+    })
+}
+
+fn error(error: &ScanError) -> Value {
+    json!({ "code": error.code.as_str(), "message": printable(error.message.as_bytes()), "offset": error.offset })
+}
+
+fn value(value: &Evidence) -> Value {
+    match value {
+        Evidence::Text(text) => json!(printable(text.as_bytes())),
+        Evidence::Number(n) => json!(n),
+        Evidence::Real(n) => json!(n),
+        Evidence::List(list) => json!(list.iter().map(|t| printable(t.as_bytes())).collect::<Vec<_>>()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
