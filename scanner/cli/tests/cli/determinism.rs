@@ -1,0 +1,115 @@
+//! The same bytes give the same report, whatever the number of threads; the order is that of the arguments, then of
+//! the sorted walk.
+
+use crate::common::{artifacts, bytes_of, files, plain, put, run_fed, scan, scrubbed, temp};
+use std::path::Path;
+
+fn tree(dir: &Path) {
+    for sample in probity_tests::samples::all() {
+        put(dir, format!("samples/{}", sample.name), &sample.bytes);
+    }
+    for case in probity_tests::samples::hostile() {
+        put(dir, format!("hostile/{}", case.name), &case.bytes);
+    }
+    put(dir, "large", &vec![0x5a; 20 << 20]);
+    for n in 0..50 {
+        put(
+            dir,
+            format!("many/{n}"),
+            &bytes_of(["info", "low", "medium", "high"].get(n % 5).copied()),
+        );
+    }
+    std::os::unix::fs::symlink("/etc/hostname", dir.join("out")).unwrap();
+}
+
+#[test]
+fn one_thread_and_eight_and_a_second_run_say_the_same() {
+    let dir = temp();
+    tree(dir.path());
+    let report = |jobs| scrubbed(scan(dir.path(), &["--all-artifacts", "--jobs", jobs, "."]).json());
+    let one = report("1");
+    assert_eq!(one, report("8"));
+    assert_eq!(one, report("8"));
+    assert_eq!(one, report("0"));
+}
+
+#[test]
+fn limits_strike_at_the_same_place_whatever_the_number_of_threads() {
+    let dir = temp();
+    tree(dir.path());
+    let report = |jobs| {
+        scrubbed(
+            scan(
+                dir.path(),
+                &[
+                    "--all-artifacts",
+                    "--max-decoded",
+                    "1K",
+                    "--max-members",
+                    "2",
+                    "--jobs",
+                    jobs,
+                    ".",
+                ],
+            )
+            .json(),
+        )
+    };
+    assert_eq!(report("1"), report("8"));
+}
+
+#[test]
+fn the_walk_is_sorted_component_by_component() {
+    let dir = temp();
+    let expected = [
+        "t/A",
+        "t/a/b",
+        "t/a/b-c",
+        "t/a/b.d/x",
+        "t/a/b0",
+        "t/a-b",
+        "t/a.b",
+        "t/a0",
+        "t/ab",
+        "t/\u{e9}",
+    ];
+    for name in expected.iter().rev() {
+        put(dir.path(), name, &plain());
+    }
+    let report = scan(dir.path(), &["t", "--jobs", "4"]).json();
+    assert_eq!(artifacts(&report)[0]["path"], "t");
+    assert_eq!(files(&report), expected);
+}
+
+#[test]
+fn arguments_keep_their_order_and_their_spelling() {
+    let dir = temp();
+    for name in ["z", "d/a", "m"] {
+        put(dir.path(), name, &plain());
+    }
+    let absolute = dir.path().join("m").display().to_string();
+    let report = scan(dir.path(), &["z", "./d/", "m", &absolute, "z", "d/../m"]).json();
+    let paths: Vec<&str> = artifacts(&report).iter().filter_map(|a| a["path"].as_str()).collect();
+    assert_eq!(paths, ["z", "./d/", "./d/a", "m", &absolute, "z", "d/../m"]);
+}
+
+#[test]
+fn standard_input_stands_where_it_was_given() {
+    let dir = temp();
+    put(dir.path(), "a", &plain());
+    put(dir.path(), "b/c", &plain());
+    for (args, expected) in [
+        (["-", "a", "b"], &["-", "a", "b", "b/c"]),
+        (["a", "-", "b"], &["a", "-", "b", "b/c"]),
+        (["b", "a", "-"], &["b", "b/c", "a", "-"]),
+    ] {
+        let run = run_fed(
+            dir.path(),
+            &[&["scan", "--format", "json"], &args[..]].concat(),
+            &plain(),
+        );
+        let report = run.expect(0, "clean", true);
+        let paths: Vec<&str> = artifacts(&report).iter().filter_map(|a| a["path"].as_str()).collect();
+        assert_eq!(paths, expected);
+    }
+}

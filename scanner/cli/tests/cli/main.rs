@@ -1,0 +1,21 @@
+//! The command line as scripts and people see it: the binary is run, CONTRACT is the law.
+//!
+//! One file holds one idea; [`common`] runs the binary with a time bound. What a host cannot do (no root to drop, no
+//! mounts) is said on standard error as `probity-skip: reason`.
+
+mod common;
+
+mod changing;
+mod determinism;
+mod exit_codes;
+mod explain;
+mod json;
+mod limits;
+mod links;
+mod map;
+mod names;
+mod output;
+mod special;
+mod stdin;
+mod terminal;
+mod walk;
