@@ -1,0 +1,6 @@
+//! Pickle streams: every byte is accounted for, children lie inside, nothing panics.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    probity_engine::format::fuzz("pickle", data);
+});
