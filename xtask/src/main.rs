@@ -1,2 +1,68 @@
-//! Placeholder.
-fn main() {}
+//! The project's tasks, run as `cargo xtask TASK`. CI calls only these, so a green run here is a green run there.
+//!
+//! This file is the table of tasks; each task is one file. Nothing here is shipped.
+
+mod bench;
+mod bench_inputs;
+mod ci;
+mod codegen;
+mod corpus;
+mod forbidden;
+mod fuzz;
+mod run;
+mod scan;
+mod table;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's tasks", disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check a change must pass, each timed
+    Ci(ci::Args),
+    /// Run the workspace's tests and doc tests, and count the ones this host could not run
+    Test(test::Args),
+    /// Fuzz with libFuzzer on the stable toolchain
+    Fuzz(fuzz::Args),
+    /// Download the published artifacts the scanner is calibrated on
+    Corpus(corpus::Args),
+    /// Scan the corpus and this build, and fail on a finding nobody explained
+    Scan(scan::Args),
+    /// Measure the release build against its floors and peers
+    Bench(bench::Args),
+    /// Write the generated files
+    Codegen(codegen::Args),
+    /// Run one command and print what it took, as JSON on standard output
+    #[command(hide = true)]
+    Measure(run::MeasureArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
+        Task::Ci(args) => ci::ci(&args),
+        Task::Test(args) => test::test(&args).map(|_| ()),
+        Task::Fuzz(args) => fuzz::fuzz(&args).map(|_| ()),
+        Task::Corpus(args) => corpus::corpus(&args),
+        Task::Scan(args) => scan::scan(&args),
+        Task::Bench(args) => bench::bench(&args),
+        Task::Codegen(args) => codegen::codegen(&args),
+        Task::Measure(args) => run::measure_child(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
