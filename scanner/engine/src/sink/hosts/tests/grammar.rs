@@ -218,7 +218,7 @@ fn bare_names_count_only_as_a_whole_quoted_string() {
     check(&[
         ("[\"api.example.com\"]", "api.example.com?"),
         ("'github.com'", "github.com?"),
-        ("`crates.io`", "crates.io?"),
+        ("`example.io`", "example.io?"),
         (r#"{\"h\":\"files.example.org\"}"#, "files.example.org?"),
         ("\"cdn.example.app\"", "cdn.example.app?"),
         ("\"docs.swift.org\",\"x\"", "docs.swift.org?"),
