@@ -46,7 +46,10 @@ impl Run {
 /// The binary.
 pub(crate) fn probity() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probity"));
-    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    // `CI` makes a dumb terminal count as one with colours.
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
+        command.env_remove(name);
+    }
     command
 }
 
