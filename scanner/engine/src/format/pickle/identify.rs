@@ -73,9 +73,7 @@ fn without_magic(probe: &Probe<'_>) -> bool {
         End::Enough => true,
         // The file is cut short: what it did until then decides.
         End::Cut if probe.is_whole() => (seen.globals > 0 && seen.calls > 0) || (seen.puts > 1 && seen.opcodes >= 6),
-        End::Cut => {
-            (seen.opcodes >= 16) || begins_with_argument(probe.head, seen.length) && calls_at_the_end(probe.tail)
-        }
+        End::Cut => (seen.opcodes >= 16) || begins_with_argument(probe, seen.length) && calls_at_the_end(probe.tail),
         // Loaders have run what stands before the fault.
         End::Broken => seen.globals > 0 && (seen.calls > 0 || seen.puts > 0),
     }
@@ -91,9 +89,20 @@ fn names_something_known(stream: &[u8]) -> bool {
     !matches!(callables().classify(&module, &name), Classification::Unknown)
 }
 
-/// Whether the opcode at `at`, whose argument runs out of the window, is one with a long argument.
-fn begins_with_argument(head: &[u8], at: usize) -> bool {
-    head.get(at).is_some_and(|code| b"VSPBTX\x8d\x8e\x96".contains(code))
+/// Whether the opcode at `at`, whose argument runs out of the window, is one with a long argument that ends in the file.
+/// (Python 3.7 byte code begins with `B`, and its length lies far past the end.)
+fn begins_with_argument(probe: &Probe<'_>, at: usize) -> bool {
+    let Some([code, rest @ ..]) = probe.head.get(at..) else {
+        return false;
+    };
+    let stated = match code {
+        b'T' | b'B' | b'X' => rest.first_chunk().map(|n| u64::from(u32::from_le_bytes(*n))),
+        0x8d | 0x8e | 0x96 => rest.first_chunk().map(|n| u64::from_le_bytes(*n)),
+        b'V' | b'S' | b'P' => Some(0),
+        _ => None,
+    };
+    let from = u64::try_from(at).unwrap_or(u64::MAX);
+    stated.is_some_and(|n| from.saturating_add(n) < probe.length)
 }
 
 /// Whether some suffix of `tail` runs to `STOP` and calls what it names.

@@ -163,6 +163,17 @@ fn system_is_found_in_every_form() {
 }
 
 #[test]
+fn a_first_argument_hides_the_rest_only_when_it_ends_in_the_file() {
+    let call = build::os_system(0);
+    for (length, pickle) in [(20_000u32, true), (0x0a0d_0d00, false)] {
+        let mut bytes = [b"B", &length.to_le_bytes()[..], &[0; 20_000]].concat();
+        bytes.extend_from_slice(b"0");
+        bytes.extend_from_slice(&call);
+        assert_eq!(matched(&bytes).is_some(), pickle, "{length}");
+    }
+}
+
+#[test]
 fn uses_are_told_apart() {
     let p2 = || Asm::proto(2);
     let call = |module: &str, name: &str, args: fn(Asm) -> Asm| args(p2().global(module, name)).reduce().stop().done();
