@@ -1,6 +1,6 @@
 //! Accounts for every byte of an artifact: bytes to regions, facts, findings and a verdict.
 //!
-//! The engine reads artifacts through [`source`], recognises them by content ([`identify`]), lets a [`format`] claim
+//! The engine reads artifacts through [`source`], recognises them by content ([`identify`]), lets a [`mod@format`] claim
 //! their bytes in a [`ledger`] and state [`fact`]s, sweeps the bytes once through the [`sink`]s, lets the inspectors
 //! judge, and closes each as an [`artifact`]. It never executes, imports or deserialises what it reads, never talks to a
 //! network and never prints.
