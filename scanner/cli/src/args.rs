@@ -50,6 +50,12 @@ pub(crate) struct ScanArgs {
     /// The lowest severity that makes the exit code 1
     #[arg(long, default_value = "medium", value_parser = threshold, value_name = "info|low|medium|high|critical|never")]
     pub(crate) fail_on: Threshold,
+    /// Severities of your own and findings you allow, with reasons (docs/policy.md); read from here only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Findings accepted as they stand: FILE is written when it is not there, compared with when it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
     /// Worker threads; 0 means one for each core
     #[arg(long, short, default_value_t = 0, value_parser = jobs, value_name = "N")]
     pub(crate) jobs: usize,

@@ -4,9 +4,11 @@
 //! are those of CONTRACT: 0 clean, 1 findings, 2 usage, 3 incomplete.
 
 mod args;
+mod baseline;
 mod explain;
 mod map;
 mod output;
+mod policy;
 mod progress;
 mod report;
 mod rules;

@@ -4,11 +4,12 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{output, report};
+use crate::{baseline, complain, output, policy, report};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
 use probity_engine::pipeline::{Depth, Options, Scanner, Stream};
+use probity_engine::policy::Policy;
 use probity_engine::source::Limits;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,7 +19,10 @@ use std::time::Duration;
 
 /// Scans; returns the exit code.
 pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
-    let scanner = Scanner::new(options(args)?).context("cannot start worker threads")?;
+    let Some(decided) = decided(args)? else {
+        return Ok(crate::USAGE);
+    };
+    let scanner = Scanner::new(options(args, decided.clone())?).context("cannot start worker threads")?;
     let (mut roots, mut before_stream) = (Vec::new(), None);
     for path in &args.paths {
         if path.as_os_str() == "-" {
@@ -32,11 +36,12 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
             .map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         roots.push(root);
     }
-    let file = args
-        .output
-        .as_deref()
-        .map(|path| output_file(path, &args.paths))
-        .transpose()?;
+    // After the walk: the file is not among what is scanned.
+    let fresh = match &args.baseline {
+        Some(path) if decided.baseline.is_none() => Some(baseline::Fresh::new(path)?),
+        _ => None,
+    };
+    let file = args.output.as_deref().map(|path| output_file(path, args)).transpose()?;
     let bar = Bar::new(!args.no_progress);
     let mut stdin = before_stream.map(|after| (after, Stdin::new(Duration::from_secs_f64(args.limits.timeout))));
     let stream = stdin.as_mut().map(|(after, reader)| Stream { after: *after, reader });
@@ -60,22 +65,60 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
             print(args.color, &text)?;
         }
     }
+    if let Some(fresh) = fresh {
+        complain(&fresh.write(&report)?);
+    }
+    tell_unused(&decided, &report);
     Ok(exit_code(report.verdict))
 }
 
-/// Opens `--output`, which must not be one of the files to scan.
-fn output_file(path: &Path, scanned: &[PathBuf]) -> Result<File> {
+/// What the user decided beforehand; `None` when the policy is refused, and why is told.
+fn decided(args: &ScanArgs) -> Result<Option<Policy>> {
+    let mut decided = match &args.policy {
+        Some(path) => match policy::load(path, args.color)? {
+            Some(policy) => policy,
+            None => return Ok(None),
+        },
+        None => Policy::default(),
+    };
+    if let Some(path) = &args.baseline {
+        decided.baseline = baseline::read(path)?;
+    }
+    Ok(Some(decided))
+}
+
+/// Tells what of the policy and the baseline was of no use: it can be removed.
+fn tell_unused(decided: &Policy, report: &Report) {
+    for entry in decided.unused(report) {
+        complain(&format!(
+            "warning: {}: this allow entry for {} matched nothing",
+            entry.origin, entry.scope.code
+        ));
+    }
+    match decided.baseline.as_ref().map(|b| b.gone(report)) {
+        None | Some(0) => {}
+        Some(1) => complain("1 baseline entry no longer occurs"),
+        Some(n) => complain(&format!("{n} baseline entries no longer occur")),
+    }
+}
+
+/// Opens `--output`, which must be neither a file to scan nor one that decides about it.
+fn output_file(path: &Path, args: &ScanArgs) -> Result<File> {
     let same = |other: &PathBuf| match (fs::metadata(path), fs::metadata(other)) {
         (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     };
-    if scanned.iter().any(same) {
+    if args.paths.iter().any(same) {
         bail!("--output {} is a file to scan", path.display());
+    }
+    let mut deciding = args.policy.iter().chain(&args.baseline);
+    if deciding.any(|other| same(other) || other == path) {
+        bail!("--output {} is the policy or the baseline", path.display());
     }
     output::open(path)
 }
 
-fn options(args: &ScanArgs) -> Result<Options> {
+fn options(args: &ScanArgs, policy: Policy) -> Result<Options> {
     let limits = &args.limits;
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     if args.scratch.is_some() && !scratch.is_dir() {
@@ -99,6 +142,7 @@ fn options(args: &ScanArgs) -> Result<Options> {
         scratch,
         exclude: globs(&args.exclude)?,
         fail_on: args.fail_on.0,
+        policy,
         keep_ledgers: false,
     })
 }

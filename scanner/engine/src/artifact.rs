@@ -63,6 +63,19 @@ pub struct Judged {
     pub fingerprint: String,
 }
 
+/// A finding that the user's policy or baseline allows: it is shown on request and counts for nothing else.
+#[derive(Clone, Debug)]
+pub struct Suppressed {
+    /// The finding, with the severity it would have.
+    pub judged: Judged,
+    /// The allow entry of the policy, by its place among them; `None` for the baseline.
+    pub allow: Option<usize>,
+    /// Who allows it: the file and line of the entry, or `baseline`.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// The verdict on an artifact or a whole scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -123,6 +136,8 @@ pub struct Artifact {
     pub entropy: Option<f64>,
     /// Findings, worst first, then by offset.
     pub findings: Vec<Judged>,
+    /// Findings that the user's policy or baseline allows, in the same order.
+    pub suppressed: Vec<Suppressed>,
     /// What could not be done.
     pub errors: Vec<ScanError>,
     /// Whether this and everything nested was examined.
@@ -138,7 +153,11 @@ pub struct Artifact {
 impl Artifact {
     /// Whether reports list it without being asked for all artifacts.
     pub fn is_listed(&self) -> bool {
-        self.kind != Kind::Nested || !self.findings.is_empty() || !self.errors.is_empty() || self.signed
+        self.kind != Kind::Nested
+            || !self.findings.is_empty()
+            || !self.suppressed.is_empty()
+            || !self.errors.is_empty()
+            || self.signed
     }
 }
 
@@ -168,5 +187,11 @@ impl Report {
     pub fn count(&self, severity: Severity) -> u64 {
         let all = self.artifacts.iter().flat_map(|a| &a.findings);
         all.filter(|f| f.severity == severity).count() as u64
+    }
+
+    /// Findings that the user's policy or baseline allows.
+    pub fn suppressed(&self) -> u64 {
+        let all = self.artifacts.iter().map(|a| a.suppressed.len() as u64);
+        all.fold(0, u64::saturating_add)
     }
 }

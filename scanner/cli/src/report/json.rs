@@ -1,7 +1,7 @@
 //! `--format json` (schema `probity.scan/1`) and `--format ndjson`.
 
 use probity_engine::Severity;
-use probity_engine::artifact::{Artifact, Judged, Report};
+use probity_engine::artifact::{Artifact, Judged, Report, Suppressed};
 use probity_engine::finding::{ScanError, Value as Evidence};
 use probity_engine::name::printable;
 use serde_json::{Map, Value, json};
@@ -53,6 +53,7 @@ fn header(report: &Report) -> Map<String, Value> {
             "seconds": (report.seconds * 1e6).round() / 1e6,
             "excluded": report.excluded,
             "findings": findings,
+            "suppressed": report.suppressed(),
         },
     });
     match document {
@@ -90,6 +91,7 @@ fn artifact(a: &Artifact) -> Value {
         "host_places": places,
         "tensors": a.tensors.as_ref().map(|t| json!({ "count": t.count, "parameters": t.parameters, "dtypes": t.dtypes })),
         "findings": a.findings.iter().map(|f| finding(a, f)).collect::<Vec<_>>(),
+        "suppressed": a.suppressed.iter().map(suppressed).collect::<Vec<_>>(),
         "errors": a.errors.iter().map(error).collect::<Vec<_>>(),
         "verdict": a.verdict.as_str(),
         "complete": a.complete,
@@ -121,6 +123,22 @@ fn finding(a: &Artifact, judged: &Judged) -> Value {
         "length": f.span.len(),
         "evidence": evidence,
         "related": related,
+    })
+}
+
+fn suppressed(s: &Suppressed) -> Value {
+    let f = &s.judged.finding;
+    json!({
+        "code": f.code,
+        "case": f.case,
+        "severity": s.judged.severity.as_str(),
+        "message": printable(f.message.as_bytes()),
+        "fingerprint": s.judged.fingerprint,
+        "region": printable(f.region.as_bytes()),
+        "offset": f.span.start(),
+        "length": f.span.len(),
+        "by": printable(s.by.as_bytes()),
+        "reason": printable(s.reason.as_bytes()),
     })
 }
 

@@ -5,7 +5,7 @@ use super::hex;
 use super::wrap::wrap;
 use anstyle::{AnsiColor, Style};
 use probity_engine::Severity;
-use probity_engine::artifact::{Artifact, Judged, Kind, Report, Verdict};
+use probity_engine::artifact::{Artifact, Judged, Kind, Report, Suppressed, Verdict};
 use probity_engine::name::printable;
 use probity_signatures::rules;
 use std::cmp::Reverse;
@@ -32,7 +32,11 @@ pub(crate) struct View {
 /// Writes the report.
 pub(crate) fn render(report: &Report, view: View, out: &mut dyn Write) -> io::Result<()> {
     let lowest = if view.verbose { Severity::Info } else { Severity::Low };
-    let shown = |a: &&Artifact| a.findings.iter().any(|f| f.severity >= lowest) || !a.errors.is_empty();
+    let shown = |a: &&Artifact| {
+        a.findings.iter().any(|f| f.severity >= lowest)
+            || !a.errors.is_empty()
+            || (view.verbose && !a.suppressed.is_empty())
+    };
     let mut worst: Vec<&Artifact> = report.artifacts.iter().filter(shown).collect();
     worst.sort_by_key(|a| Reverse(a.findings.first().map(|f| f.severity)));
     for a in &worst {
@@ -77,6 +81,9 @@ fn artifact(a: &Artifact, lowest: Severity, view: View, out: &mut dyn Write) -> 
             "  and {} (-v shows all)",
             count(findings.len().saturating_sub(most) as u64, "more finding")
         )?;
+    }
+    for allowed in a.suppressed.iter().filter(|_| view.verbose) {
+        suppressed(allowed, view, out)?;
     }
     for error in &a.errors {
         let style = AnsiColor::Magenta.on_default().bold();
@@ -130,6 +137,18 @@ fn finding(judged: &Judged, view: View, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "    {dim}{line}{dim:#}")?;
     }
     Ok(())
+}
+
+fn suppressed(allowed: &Suppressed, view: View, out: &mut dyn Write) -> io::Result<()> {
+    let dim = Style::new().dimmed();
+    let f = &allowed.judged.finding;
+    let case = f.case.map_or_else(String::new, |c| format!(" ({c})"));
+    let text = format!("{}{case}: {}", f.code, printable(f.message.as_bytes()));
+    let text = wrap(&text, INDENT, INDENT, view.columns);
+    writeln!(out, "  {dim}allowed{dim:#}   {text}")?;
+    let severity = allowed.judged.severity.as_str();
+    let by = printable(format!("{severity}, allowed by {}: {}", allowed.by, allowed.reason).as_bytes());
+    writeln!(out, "{:INDENT$}{}", "", wrap(&by, INDENT, INDENT, view.columns))
 }
 
 fn line(root: &Artifact, view: View, out: &mut dyn Write) -> io::Result<()> {
@@ -196,6 +215,11 @@ fn totals(report: &Report, view: View, out: &mut dyn Write) -> io::Result<()> {
     } else {
         " (info: -v)"
     };
+    let suppressed = match (report.suppressed(), view.verbose) {
+        (0, _) => String::new(),
+        (n, true) => format!(", {n} suppressed"),
+        (n, false) => format!(", {n} suppressed (-v shows them)"),
+    };
     let excluded = if report.excluded > 0 {
         format!(", {} excluded", report.excluded)
     } else {
@@ -220,7 +244,7 @@ fn totals(report: &Report, view: View, out: &mut dyn Write) -> io::Result<()> {
         ""
     };
     let text = format!(
-        "{unfinished}{depth}: {findings}{hidden}; {} ({} nested){excluded}, {} in {:.2} s{rate}",
+        "{unfinished}{depth}: {findings}{hidden}{suppressed}; {} ({} nested){excluded}, {} in {:.2} s{rate}",
         count(roots as u64, "file"),
         report.nested,
         size(report.bytes),

@@ -187,6 +187,8 @@ fn every_option_of_the_contract_is_in_the_help_of_scan() {
         "--color",
         "--all-artifacts",
         "--exclude",
+        "--policy",
+        "--baseline",
         "--scratch",
         "--max-depth",
         "--max-ratio",

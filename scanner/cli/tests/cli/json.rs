@@ -59,6 +59,7 @@ const SUMMARY: &[(&str, Is)] = &[
     ("seconds", Is::Real),
     ("excluded", Is::Number),
     ("findings", Is::Object),
+    ("suppressed", Is::Number),
 ];
 const ARTIFACT: &[(&str, Is)] = &[
     ("path", Is::Text),
@@ -71,6 +72,7 @@ const ARTIFACT: &[(&str, Is)] = &[
     ("hosts", Is::List),
     ("tensors", Is::ObjectOrNull),
     ("findings", Is::List),
+    ("suppressed", Is::List),
     ("errors", Is::List),
     ("verdict", VERDICT),
     ("complete", Is::Bool),

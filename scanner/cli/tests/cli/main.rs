@@ -5,6 +5,7 @@
 
 mod common;
 
+mod baseline;
 mod changing;
 mod determinism;
 mod exit_codes;
@@ -15,6 +16,7 @@ mod links;
 mod map;
 mod names;
 mod output;
+mod policy;
 mod special;
 mod stdin;
 mod terminal;

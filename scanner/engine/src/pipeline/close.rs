@@ -279,6 +279,7 @@ fn close_node(
         verdict: policy::verdict(worst, complete, ctx.options.fail_on),
         hosts,
         findings,
+        suppressed: Vec::new(),
         errors,
         complete,
         signed,

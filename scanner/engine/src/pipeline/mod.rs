@@ -16,6 +16,7 @@ mod tree;
 
 pub use root::{Scanner, Stream};
 
+use crate::policy::Policy;
 use crate::source::{Limits, MemoryBudget};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Options {
     pub exclude: globset::GlobSet,
     /// The lowest severity that makes a verdict `findings`; `None` for never.
     pub fail_on: Option<probity_signatures::Severity>,
+    /// What the user decided beforehand about findings.
+    pub policy: Policy,
     /// Whether closed artifacts keep their ledgers (for region maps).
     pub keep_ledgers: bool,
 }
@@ -60,6 +63,7 @@ impl Default for Options {
             scratch: std::env::temp_dir(),
             exclude: globset::GlobSet::empty(),
             fail_on: Some(probity_signatures::Severity::Medium),
+            policy: Policy::default(),
             keep_ledgers: false,
         }
     }

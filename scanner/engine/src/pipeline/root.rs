@@ -74,7 +74,11 @@ impl Scanner {
             n.saturating_add(r.items.len() as u64)
         });
         progress.planned(items, sizes.fold(0, |n, size| n.saturating_add(*size)));
-        let mut streamed = stream.map(|s| (s.after, self.pool.install(|| examine_stream(&ctx, s.reader, "-"))));
+        let mut streamed = stream.map(|s| {
+            let mut group = self.pool.install(|| examine_stream(&ctx, s.reader, "-"));
+            self.options.policy.decide(&mut group, self.options.fail_on);
+            (s.after, group)
+        });
         let jobs: Vec<&Item> = roots.iter().flat_map(|r| &r.items).collect();
         let done: Vec<Vec<Artifact>> = self.pool.install(|| {
             jobs.par_iter()
@@ -89,10 +93,13 @@ impl Scanner {
                 artifacts.extend(streamed.take().into_iter().flat_map(|(_, a)| a));
             }
             let files: Vec<Artifact> = done.by_ref().take(root.items.len()).flatten().collect();
+            let mut group = Vec::with_capacity(files.len().saturating_add(1));
             if root.directory {
-                artifacts.push(directory(&ctx, root, &files));
+                group.push(directory(&ctx, root, &files));
             }
-            artifacts.extend(files);
+            group.extend(files);
+            self.options.policy.decide(&mut group, self.options.fail_on);
+            artifacts.extend(group);
         }
         artifacts.extend(streamed.into_iter().flat_map(|(_, a)| a));
         let complete = artifacts.iter().all(|a| a.complete);
@@ -129,9 +136,10 @@ impl Scanner {
             two_threads: self.pool.current_num_threads() > 1,
         };
         let mut quota = Quota::new(&self.options.limits, source.len());
-        let artifacts = self
+        let mut artifacts = self
             .pool
             .install(|| examine(&ctx, &mut quota, &source, place(Path::new(name))));
+        self.options.policy.decide(&mut artifacts, self.options.fail_on);
         self.scan(&[], None, &super::Silent).with_root(artifacts)
     }
 }
@@ -287,6 +295,7 @@ fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> Artifact {
         tensors: None,
         entropy: None,
         findings: Vec::new(),
+        suppressed: Vec::new(),
         errors: vec![error],
         complete: false,
         verdict: policy::verdict(None, false, ctx.options.fail_on),

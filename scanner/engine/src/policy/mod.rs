@@ -1,4 +1,16 @@
 //! The last word: severities, order and verdicts. Nothing else sets a final severity.
+//!
+//! Here the rules give each finding its severity; [`Policy`] then applies what the user decided beforehand.
+
+mod baseline;
+mod decide;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+pub use baseline::{Baseline, BaselineEntry};
+pub use decide::{Allow, Override, Policy};
+pub use scope::{PathGlob, Scope};
 
 use crate::artifact::{Judged, Verdict};
 use crate::finding::Finding;
@@ -9,13 +21,17 @@ use sha2::{Digest, Sha256};
 /// Gives findings their severities from the rules, their fingerprints and their order: worst first, then by place.
 pub(crate) fn judge(findings: Vec<Finding>, nested: Option<&str>) -> Vec<Judged> {
     let mut judged: Vec<Judged> = findings.into_iter().map(|f| judge_one(f, nested)).collect();
+    order(&mut judged);
+    judged
+}
+
+fn order(judged: &mut [Judged]) {
     judged.sort_by(|a, b| {
         let key = |j: &Judged| (std::cmp::Reverse(j.severity), j.finding.span, j.finding.code);
         key(a)
             .cmp(&key(b))
             .then_with(|| a.finding.message.cmp(&b.finding.message))
     });
-    judged
 }
 
 fn judge_one(finding: Finding, nested: Option<&str>) -> Judged {
