@@ -4,7 +4,9 @@
 //! are those of CONTRACT: 0 clean, 1 findings, 2 usage, 3 incomplete.
 
 mod args;
+mod completions;
 mod explain;
+mod man;
 mod map;
 mod output;
 mod progress;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Map(args) => map::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
