@@ -78,7 +78,7 @@ fn each_file_is_a_case_as_its_verdict_says() {
                     .lines()
                     .filter(|l| !l.starts_with("not examined"))
                     .count();
-                assert!(lines > failing.len().min(200), "{path}: every one is listed");
+                assert!(lines >= failing.len().min(200), "{path}: every one is listed");
                 let unfinished = case["failure"].contains("not everything was examined");
                 assert_eq!(
                     unfinished,
