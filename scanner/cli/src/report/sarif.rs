@@ -35,12 +35,10 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
     let rule_index: BTreeMap<&str, usize> = occurring.keys().enumerate().map(|(n, code)| (*code, n)).collect();
     let mut results = Vec::new();
     let mut notifications = Vec::new();
-    for a in &report.artifacts {
-        let Some(place) = artifacts.places.get(&std::ptr::from_ref(a)) else {
-            continue;
-        };
-        results.extend(a.findings.iter().map(|f| result(a, *place, f, &rule_index)));
-        notifications.extend(a.errors.iter().map(|e| notification(a, *place, e)));
+    for (a, place) in report.artifacts.iter().zip(&artifacts.places) {
+        let Some(place) = *place else { continue };
+        results.extend(a.findings.iter().map(|f| result(a, place, f, &rule_index)));
+        notifications.extend(a.errors.iter().map(|e| notification(a, place, e)));
     }
     let log = json!({
         "$schema": SCHEMA,
@@ -170,7 +168,8 @@ struct Place<'a> {
 /// The artifacts that are listed, and all that hold them.
 struct Artifacts<'a> {
     entries: Vec<Value>,
-    places: BTreeMap<*const Artifact, Place<'a>>,
+    /// For each artifact of the report, where its entry stands when it has one.
+    places: Vec<Option<Place<'a>>>,
 }
 
 impl<'a> Artifacts<'a> {
@@ -185,22 +184,25 @@ impl<'a> Artifacts<'a> {
         }
         let mut made = Self {
             entries: Vec::new(),
-            places: BTreeMap::new(),
+            places: Vec::with_capacity(report.artifacts.len()),
         };
-        for (at, a) in report.artifacts.iter().enumerate().filter(|(at, _)| needed[*at]) {
+        for ((a, parent), needed) in report.artifacts.iter().zip(parents).zip(needed) {
+            if !needed {
+                made.places.push(None);
+                continue;
+            }
             let index = made.entries.len();
-            let holder = parents[at].and_then(|p| report.artifacts.get(p));
-            let held = holder.and_then(|h| Some((h, *made.places.get(&std::ptr::from_ref(h))?)));
-            let place = match held {
-                Some((_, parent)) => Place { index, ..parent },
+            let holder = parent.and_then(|p| Some((report.artifacts.get(p)?, (*made.places.get(p)?)?)));
+            let place = match holder {
+                Some((_, outer)) => Place { index, ..outer },
                 None => Place {
                     index,
                     root: a,
                     root_index: index,
                 },
             };
-            made.entries.push(entry(a, held.map(|(h, parent)| (h, parent.index))));
-            made.places.insert(std::ptr::from_ref(a), place);
+            made.entries.push(entry(a, holder.map(|(h, outer)| (h, outer.index))));
+            made.places.push(Some(place));
         }
         made
     }

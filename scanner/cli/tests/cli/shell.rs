@@ -73,12 +73,17 @@ fn the_manual_has_a_page_for_each_subcommand() {
         assert!(main.stdout.contains(&format!("probity\\-{name}")), "{name}");
         let page = run_in(dir.path(), &["man", name]);
         assert_eq!((page.code, page.stderr.as_str()), (0, ""), "{name}");
+        let title = format!(
+            ".TH PROBITY-{} 1 \"\" \"probity {}\" \"Probity manual\"",
+            name.to_uppercase(),
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(page.stdout.lines().any(|l| l == title), "{title}: {}", page.stdout);
         assert!(
-            page.stdout.contains(&format!(".TH PROBITY-{}", name.to_uppercase())),
-            "{name}: {}",
+            page.stdout.contains(&format!("\\fBprobity {name}\\fR")),
+            "{}",
             page.stdout
         );
-        assert!(page.stdout.contains(&format!("probity {name}")) || page.stdout.contains(&format!("probity\\ {name}")));
         if let Some((accepted, said)) = checked("mandoc", &["-Tlint", "-Werror"], &page.stdout) {
             assert!(accepted, "{name}: {said}");
         }
