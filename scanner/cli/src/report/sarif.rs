@@ -23,6 +23,8 @@ use std::io::{self, Write};
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// What relative paths are relative to.
 const BASE: &str = "WORKDIR";
+/// What absolute paths with a `..` are relative to: a `file` URI must hold none, and nothing here may resolve it.
+const ROOT: &str = "ROOTDIR";
 /// Characters of one text.
 const TEXT: usize = 1000;
 /// Elements of one list of evidence, and related places of one result.
@@ -51,7 +53,10 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
                 "exitCodeDescription": described(report),
                 "toolExecutionNotifications": notifications,
             }],
-            "originalUriBaseIds": { BASE: { "description": { "text": "The directory that probity was started in." } } },
+            "originalUriBaseIds": {
+                BASE: { "description": { "text": "The directory that probity was started in." } },
+                ROOT: { "uri": "file:///", "description": { "text": "The root directory." } },
+            },
             "artifacts": artifacts.entries,
             "results": results,
             "properties": {
@@ -284,10 +289,10 @@ fn role(a: &Artifact) -> &'static str {
 /// The location of a root. Standard input has no place that a base could be put before.
 fn location(root: &Artifact) -> Value {
     let uri = uri::from_path(&root.path, root.kind == Kind::Directory);
-    if root.path == "-" || uri.starts_with("file:") {
-        json!({ "uri": uri })
-    } else {
-        json!({ "uri": uri, "uriBaseId": BASE })
+    match uri.strip_prefix("file:///") {
+        Some(path) if path.split('/').any(|c| c == "..") => json!({ "uri": path, "uriBaseId": ROOT }),
+        None if root.path != "-" => json!({ "uri": uri, "uriBaseId": BASE }),
+        _ => json!({ "uri": uri }),
     }
 }
 

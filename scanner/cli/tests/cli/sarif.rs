@@ -210,6 +210,17 @@ fn paths_are_uris_and_text_of_an_artifact_is_neither_link_nor_placeholder() {
     let uri = text(location, "uri");
     assert!(uri.starts_with("file:///") && uri.ends_with(encoded), "{uri}");
     assert!(location["uriBaseId"].is_null());
+    let crooked = dir.path().join("d/..").join(name);
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    let (_, crooked) = sarif(dir.path(), &[crooked.to_str().unwrap()]);
+    let location = &crooked["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+    let uri = text(location, "uri");
+    assert!(
+        uri.ends_with(&format!("d/../{encoded}")) && !uri.starts_with("file:"),
+        "{uri}"
+    );
+    assert_eq!(location["uriBaseId"], "ROOTDIR");
+    assert_eq!(crooked["originalUriBaseIds"]["ROOTDIR"]["uri"], "file:///");
     let archive = Tar::of(vec![Entry::file("../[go](http://x.example)/{0}", b"text")]).build();
     put(dir.path(), "evil.tar", &archive);
     let (_, run) = sarif(dir.path(), &["evil.tar"]);
