@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// Explain a finding code: what it means, why it matters, what to do
     Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page of probity, or of one subcommand
+    Man(ManArgs),
 }
 
 /// `probity scan`.
@@ -140,6 +144,35 @@ pub(crate) struct ExplainArgs {
     pub(crate) code: String,
 }
 
+/// `probity completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// Shells with completion scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+    /// PowerShell
+    Powershell,
+}
+
+/// `probity man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The subcommand; without it, the page of probity itself
+    #[arg(value_name = "SUBCOMMAND")]
+    pub(crate) subcommand: Option<String>,
+}
+
 /// Report formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -149,6 +182,12 @@ pub(crate) enum Format {
     Json,
     /// One artifact a line, then a summary line
     Ndjson,
+    /// SARIF 2.1.0, for code scanning services
+    Sarif,
+    /// JUnit XML, a test case for each file
+    Junit,
+    /// A summary for the page of a CI job
+    Markdown,
 }
 
 /// Map formats.

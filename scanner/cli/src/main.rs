@@ -5,7 +5,9 @@
 
 mod args;
 mod baseline;
+mod completions;
 mod explain;
+mod man;
 mod map;
 mod output;
 mod policy;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Map(args) => map::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -165,6 +165,9 @@ fn render(args: &ScanArgs, report: &Report, columns: Option<usize>, out: &mut Ve
         Format::Text => report::text::render(report, view, out)?,
         Format::Json => report::json::render(report, args.all_artifacts, out)?,
         Format::Ndjson => report::json::render_lines(report, args.all_artifacts, out)?,
+        Format::Sarif => report::sarif::render(report, args.all_artifacts, exit_code(report.verdict), out)?,
+        Format::Junit => report::junit::render(report, args.fail_on.0, out)?,
+        Format::Markdown => report::markdown::render(report, args.fail_on.0, view.quick, out)?,
     }
     Ok(())
 }

@@ -1,6 +1,11 @@
 //! Renderers: one file per report format. They read the engine's report and decide nothing.
 
+mod cut;
 pub(crate) mod hex;
 pub(crate) mod json;
+pub(crate) mod junit;
+pub(crate) mod markdown;
+pub(crate) mod sarif;
 pub(crate) mod text;
+mod uri;
 mod wrap;

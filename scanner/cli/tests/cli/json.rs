@@ -254,7 +254,7 @@ fn check(report: &Value, all: bool) {
 }
 
 /// Every fixture, one file each.
-fn fixtures(dir: &Path) {
+pub(crate) fn fixtures(dir: &Path) {
     for sample in probity_tests::samples::all() {
         put(dir, sample.name, &sample.bytes);
     }
