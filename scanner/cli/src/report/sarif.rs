@@ -12,7 +12,7 @@ use super::cut::cut;
 use super::markdown::prose;
 use super::uri;
 use probity_engine::Severity;
-use probity_engine::artifact::{Artifact, Judged, Kind, Report, Verdict};
+use probity_engine::artifact::{Artifact, Judged, Kind, Report, Suppressed, Verdict};
 use probity_engine::finding::{ErrorCode, ScanError, Value as Evidence};
 use probity_signatures::{Rule, rules};
 use serde_json::{Map, Value, json};
@@ -40,6 +40,7 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
     for (a, place) in report.artifacts.iter().zip(&artifacts.places) {
         let Some(place) = *place else { continue };
         results.extend(a.findings.iter().map(|f| result(a, place, f, &rule_index)));
+        results.extend(a.suppressed.iter().map(|s| suppressed(a, place, s, &rule_index)));
         notifications.extend(a.errors.iter().map(|e| notification(a, place, e)));
     }
     let log = json!({
@@ -72,9 +73,16 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
 /// The codes that occur, each with its worst severity.
 fn occurring(report: &Report) -> BTreeMap<&'static str, Severity> {
     let mut codes = BTreeMap::new();
-    for judged in report.artifacts.iter().flat_map(|a| &a.findings) {
-        let worst = codes.entry(judged.finding.code).or_insert(judged.severity);
-        *worst = (*worst).max(judged.severity);
+    let all = |a: &Artifact| {
+        a.findings
+            .iter()
+            .chain(a.suppressed.iter().map(|s| &s.judged))
+            .map(|j| (j.finding.code, j.severity))
+            .collect::<Vec<_>>()
+    };
+    for (code, severity) in report.artifacts.iter().flat_map(all) {
+        let worst = codes.entry(code).or_insert(severity);
+        *worst = (*worst).max(severity);
     }
     codes
 }
@@ -357,6 +365,18 @@ fn result(a: &Artifact, place: Place<'_>, judged: &Judged, rule_index: &BTreeMap
     if !related.is_empty() {
         out["relatedLocations"] = json!(related);
     }
+    out
+}
+
+/// A result that the policy or the baseline allows (3.35): it is in the log, and no consumer counts it.
+fn suppressed(a: &Artifact, place: Place<'_>, allowed: &Suppressed, rule_index: &BTreeMap<&str, usize>) -> Value {
+    let mut out = result(a, place, &allowed.judged, rule_index);
+    let why = if allowed.reason.is_empty() {
+        allowed.by.clone()
+    } else {
+        format!("{}: {}", allowed.by, allowed.reason)
+    };
+    out["suppressions"] = json!([{ "kind": "external", "status": "accepted", "justification": message(&why) }]);
     out
 }
 

@@ -271,3 +271,25 @@ fn the_schema_accepts_the_report_on_every_fixture() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
+
+#[test]
+fn an_allowed_finding_is_a_suppressed_result_with_its_reason() {
+    let dir = temp();
+    put(dir.path(), "model", &bytes_of(Some("high")));
+    let policy = "version = 1\n[[allow]]\ncode = \"trailing-bytes\"\nreason = \"seen and accepted\"\n";
+    put(dir.path(), "probity.toml", policy.as_bytes());
+    let (code, run) = sarif(dir.path(), &["--policy", "probity.toml", "model"]);
+    assert_eq!(code, 0, "{run:#}");
+    let allowed: Vec<&Value> = list(&run, "results")
+        .iter()
+        .filter(|r| !r["suppressions"].is_null())
+        .collect();
+    assert_eq!(allowed.len(), 1, "{run:#}");
+    let suppression = &allowed[0]["suppressions"][0];
+    assert_eq!(
+        (text(suppression, "kind"), text(suppression, "status")),
+        ("external", "accepted")
+    );
+    assert!(text(suppression, "justification").contains("seen and accepted"));
+    assert_eq!(text(allowed[0], "ruleId"), "trailing-bytes");
+}
