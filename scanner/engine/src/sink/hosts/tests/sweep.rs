@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SAMPLE: &str =
-    "\0https://api.example.com/a\0\"files.example.org\"\0http://0x7f.1/;wss://ws.example.io:81/\0ocsp http://ocsp.accv.es0\u{1}";
+const SAMPLE: &str = "\0https://api.example.com/a\0\"files.example.org\"\0http://0x7f.1/;wss://ws.example.io:81/\0ocsp http://ocsp.accv.es0\u{1}";
 
 /// The sample in all encodings, between stretches of zeros and of text.
 fn sample() -> Vec<u8> {
