@@ -45,8 +45,12 @@ fn left_out(folder: &str, trait_name: &str, table: &str) -> (usize, Vec<String>)
 #[test]
 fn every_format_is_in_the_table() {
     let (found, missing) = left_out("format", "Format", "static FORMATS");
+    let missing: Vec<_> = missing.iter().filter(|name| !name.starts_with("Opaque ")).collect();
     assert!(missing.is_empty(), "not in FORMATS: {missing:?}");
-    assert_eq!(found, probity_engine::format::FORMATS.len());
+    // One type stands for all formats that are only recognised; each of its values has a row.
+    let source = include_str!("../src/format/opaque.rs");
+    let opaque = source.matches("pub(super) static ").count();
+    assert_eq!(found - 1 + opaque, probity_engine::format::FORMATS.len());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! One builder per format. A plain call gives a valid file; public fields turn it into a hostile one.
 
+pub mod ar;
 pub mod bun;
 pub mod bytes;
+pub mod compressed;
 pub mod elf;
 pub mod gguf;
 pub mod gzip;

@@ -3,11 +3,21 @@
 use super::Sample;
 use crate::build::macho::{Cpu, Fat, MachO};
 use crate::build::zip::{Descriptor, Entry, Zip};
-use crate::build::{bun, elf, gguf, gzip, json, npy, pe, pickle, safetensors, tar, text, zip};
+use crate::build::{ar, bun, compressed, elf, gguf, gzip, json, npy, pe, pickle, safetensors, tar, text, zip};
 
 /// The benign samples.
 pub fn all() -> Vec<Sample> {
-    [models(), executables(), bundles(), archives(), pickles(), texts()].concat()
+    [
+        models(),
+        executables(),
+        bundles(),
+        archives(),
+        streams(),
+        libraries(),
+        pickles(),
+        texts(),
+    ]
+    .concat()
 }
 
 fn models() -> Vec<Sample> {
@@ -147,6 +157,7 @@ fn archives() -> Vec<Sample> {
         Sample::new("torch-zip", "zip", zip::torch_benign()),
         Sample::new("wheel", "zip", zip::wheel_like()),
         Sample::new("npz", "zip", npy::npz()),
+        Sample::new("zip-recoded", "zip", recoded().built()),
         Sample::new("tar-ustar", "tar", tar::sample().built()),
         Sample::new("tar-pax", "tar", tar::pax().built()),
         Sample::new("tar-gnu", "tar", tar::gnu().built()),
@@ -155,6 +166,84 @@ fn archives() -> Vec<Sample> {
         Sample::new("gzip-members", "gzip", two),
         Sample::new("gzip-zero-tail", "gzip", tail),
         Sample::plain("tar-gz", "gzip", gzip::gzip(&tar::small())),
+    ]
+}
+
+fn streams() -> Vec<Sample> {
+    use compressed as c;
+    let prose = c::prose();
+    let cut = |name, format, bytes: Vec<u8>, at: usize| Sample {
+        name,
+        format,
+        boundaries: vec![at as u64],
+        bytes,
+    };
+    let (bzip2, xz, lzma, lz4) = (c::bzip2(&prose), c::xz(&prose), c::lzma(&prose), c::lz4(&prose));
+    let check = c::xz_check(&xz);
+    let half = lzma.len() / 2;
+    let frames = [
+        c::skippable(b"note"),
+        c::zstd(&[b"first "]).bytes,
+        c::zstd(&[b"second\n"]).bytes,
+    ]
+    .concat();
+    let mixed_ends = (lz4.len() as u64, lz4.len() as u64 + 12);
+    let mixed = [lz4.clone(), c::skippable(b"note"), c::lz4_legacy(&prose)].concat();
+    vec![
+        cut("bzip2-streams", "bzip2", bzip2.repeat(2), bzip2.len()),
+        cut(
+            "xz-padded-streams",
+            "xz",
+            [xz.clone(), vec![0; 8], xz.clone()].concat(),
+            xz.len(),
+        ),
+        cut("bzip2-small", "bzip2", bzip2, 10),
+        cut("xz-small", "xz", xz, check),
+        cut("lzma-small", "lzma", lzma, half),
+        cut("lz4-small", "lz4", lz4, 7),
+        Sample {
+            boundaries: vec![mixed_ends.0, mixed_ends.1],
+            ..Sample::plain("lz4-mixed-frames", "lz4", mixed)
+        },
+        Sample::plain("lz4-legacy", "lz4", c::lz4_legacy(&prose)),
+        Sample::new("zstd-blocks", "zstd", c::zstd(&[b"first ", b"second\n"])),
+        Sample {
+            boundaries: vec![12, 27],
+            ..Sample::plain("zstd-frames", "zstd", frames)
+        },
+        Sample::plain("zlib-small", "zlib", c::zlib(&prose)),
+        Sample::plain("zlib-tiny", "zlib", c::zlib(b"hello")),
+    ]
+}
+
+fn recoded() -> Zip {
+    use compressed as c;
+    let prose = c::prose();
+    let entry = |name: &str, method: u16, raw: Vec<u8>| Entry {
+        method,
+        raw: Some(raw),
+        flags: if method == 14 { 2 } else { 0 },
+        ..Entry::stored(name, &prose)
+    };
+    Zip::of(vec![
+        entry("bzip2.txt", 12, c::bzip2(&prose)),
+        entry("lzma.txt", 14, c::zip_lzma(&prose)),
+        entry("zstd.txt", 93, c::zstd(&[&prose]).bytes),
+        entry("xz.txt", 95, c::xz(&prose)),
+    ])
+}
+
+fn libraries() -> Vec<Sample> {
+    use ar::Member;
+    let bsd = [
+        Member::bsd("__.SYMDEF", &[0; 8]),
+        Member::bsd("a long name.o", b"text\n"),
+    ];
+    vec![
+        Sample::new("ar-gnu", "ar", ar::archive(&ar::library(), false)),
+        Sample::new("ar-thin", "ar", ar::archive(&ar::library()[1..], true)),
+        Sample::new("ar-bsd", "ar", ar::archive(&bsd, false)),
+        Sample::new("deb", "ar", ar::archive(&ar::deb(), false)),
     ]
 }
 

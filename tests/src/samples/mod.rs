@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    const FORMATS: [&str; 16] = [
+    const FORMATS: [&str; 23] = [
         "safetensors",
         "gguf",
         "elf",
@@ -69,6 +69,13 @@ mod tests {
         "zip",
         "tar",
         "gzip",
+        "bzip2",
+        "xz",
+        "lzma",
+        "zstd",
+        "lz4",
+        "zlib",
+        "ar",
         "bun",
         "pickle",
         "npy",

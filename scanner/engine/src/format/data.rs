@@ -21,5 +21,6 @@ impl Format for Data {
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.leaf(input.whole(), Role::Opaque, "data");
+        super::opaque::disk_image(input, out);
     }
 }

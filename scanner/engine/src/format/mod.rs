@@ -13,7 +13,9 @@
     clippy::panic
 )]
 
+mod ar;
 mod bun;
+mod compressed;
 mod cursor;
 mod data;
 mod elf;
@@ -23,6 +25,7 @@ mod input;
 mod json;
 mod macho;
 mod npy;
+mod opaque;
 mod parse;
 mod pe;
 mod pickle;
@@ -67,10 +70,32 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &gzip::Gzip,
     &tar::Tar,
+    // Before what its data may begin like.
+    &opaque::DMG,
+    &compressed::bzip2::Bzip2,
+    &compressed::xz::Xz,
+    &compressed::zstd::Zstd,
+    &compressed::lz4::Lz4,
+    &ar::Ar,
+    &opaque::SEVEN_ZIP,
+    &opaque::RAR,
+    &opaque::CAB,
+    &opaque::SQUASHFS,
+    &opaque::CPIO,
+    &opaque::XAR,
+    &opaque::LZIP,
+    &opaque::LZOP,
+    &opaque::LUKS,
+    &opaque::RPM,
+    &opaque::WIM,
+    &opaque::QCOW,
     &bun::Bun,
     &npy::Npy,
     &json::Json,
     &pickle::Pickle,
+    &compressed::lzma::Lzma,
+    &compressed::zlib::Zlib,
+    &opaque::COMPRESS,
     &script::Script,
     &text::Text,
     &data::Data,

@@ -9,6 +9,12 @@ use crate::span::Span;
 /// Below this many bytes a gap is too small for a payload.
 const SMALL: u64 = 16;
 
+/// The formats that self-extracting programs carry behind themselves.
+const ARCHIVES: &[&str] = &[
+    "zip", "tar", "gzip", "bzip2", "xz", "zstd", "lz4", "ar", "7z", "rar", "cab", "squashfs", "cpio", "xar", "lzip",
+    "lzo",
+];
+
 /// `unclaimed-bytes`, `trailing-bytes`, `overlapping-regions`, `nonzero-padding`.
 pub(super) struct Bytes;
 
@@ -55,9 +61,10 @@ fn trailing(artifact: &Closing<'_>, gap: Span, fill: Option<&FillResult>, strict
         .key("trailing")
         .region("trailing bytes");
     let executable = matches!(artifact.format, "elf" | "pe" | "macho" | "macho-fat");
-    let archive = artifact.slices.iter().any(|(span, format, _)| {
-        span.start() == gap.start() && matches!(*format, "zip" | "tar" | "gzip" | "squashfs" | "7z" | "cab")
-    });
+    let archive = artifact
+        .slices
+        .iter()
+        .any(|(span, format, _)| span.start() == gap.start() && ARCHIVES.contains(format));
     match fill {
         Some(fill) if fill.nonzero == 0 && !strict => finding.case("zeros"),
         Some(fill) if fill.whitespace && gap.len() <= 2 => finding.case("newline"),

@@ -27,7 +27,7 @@ impl Inspector for Embedded {
                 continue;
             };
             let itself = offset == 0 && matches!(artifact.format, "elf" | "pe" | "macho" | "wasm");
-            if !itself && !known.contains(&offset) {
+            if !itself && !known.contains(&offset) && !is_encoded(artifact, offset) {
                 let case = if is_bundled(artifact, offset) {
                     "bundled"
                 } else {
@@ -49,6 +49,19 @@ fn finding(artifact: &Closing<'_>, span: Span, what: &str) -> Finding {
     )
     .evidence("type", what)
     .key(what)
+}
+
+/// Whether `offset` lies in a compressed stream: a codec that stores what it cannot compress shows it as it is, and what
+/// was decoded is examined as an artifact of its own.
+fn is_encoded(artifact: &Closing<'_>, offset: u64) -> bool {
+    let stream = matches!(
+        artifact.format,
+        "gzip" | "bzip2" | "xz" | "lzma" | "zstd" | "lz4" | "zlib"
+    );
+    stream
+        && artifact
+            .leaf_at(offset)
+            .is_some_and(|region| region.role == Role::Payload)
 }
 
 /// Whether an executable may well stand at `offset`: in the data of another one, or in a file whose content this build

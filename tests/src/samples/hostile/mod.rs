@@ -3,6 +3,7 @@
 mod archives;
 mod executables;
 mod models;
+mod streams;
 mod texts;
 
 use super::Hostile;
@@ -21,6 +22,9 @@ pub fn hostile() -> Vec<Hostile> {
         archives::zips(),
         archives::tars(),
         archives::gzips(),
+        streams::streams(),
+        streams::libraries(),
+        streams::opaque(),
         texts::pickles(),
         texts::others(),
     ]

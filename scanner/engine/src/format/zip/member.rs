@@ -2,9 +2,11 @@
 
 use super::central::Central;
 use super::decode::{self, Inflate};
+use super::recode::Recode;
 use super::reconcile::UTF8;
 use crate::fact::{Entry, EntryKind, Fact};
 use crate::finding::{ErrorCode, Finding, ScanError, code};
+use crate::format::compressed::{bzip2, lzma, xz, zstd};
 use crate::format::{Input, Parse};
 use crate::ledger::{Region, Role};
 use crate::policy::shown;
@@ -231,6 +233,26 @@ impl<'m> Member<'m> {
                 out.decoded(self.payload, self.name, Box::new(codec), self.listed);
             }
             99 => self.claim(out),
+            method @ (12 | 14 | 93 | 95) if !encrypted => {
+                let length = self.payload.len();
+                // The size is that of the headers, unless flag bit 1 says that LZMA has an end marker (5.8.9).
+                let size = (self.flags & 2 == 0).then_some(self.size);
+                let codec = Recode {
+                    inner: match method {
+                        12 => bzip2::decoder(length),
+                        14 => lzma::member(length, size),
+                        93 => zstd::decoder(length),
+                        _ => xz::decoder(length),
+                    },
+                    name: self.name.into(),
+                    span: self.payload,
+                    compressed: self.compressed,
+                    size: self.size,
+                    crc: self.crc,
+                    shared: self.sharing == Sharing::Shared,
+                };
+                out.decoded(self.payload, self.name, Box::new(codec), self.listed);
+            }
             method => {
                 self.claim(out);
                 if !encrypted {

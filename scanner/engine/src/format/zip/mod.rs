@@ -22,6 +22,7 @@ mod extra;
 mod fields;
 mod local;
 mod member;
+mod recode;
 mod reconcile;
 mod signing;
 #[cfg(test)]

@@ -1,0 +1,6 @@
+//! The ar parser: claims add up and children lie inside, whatever the headers say.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    probity_engine::format::fuzz("ar", data);
+});
