@@ -12,6 +12,7 @@
 //!
 //! Members end where their deflate stream ends, which only decoding tells: the decoder claims the parent's regions.
 
+use super::compressed::Claims;
 use super::{Decoder, Format, Input, Parse};
 use crate::finding::{ErrorCode, Finding, ScanError, code};
 use crate::identify::{Match, Probe};
@@ -75,6 +76,9 @@ struct Members {
     start: usize,
     end: usize,
     ended: bool,
+    claims: Claims,
+    state: Decompress,
+    decoded: Vec<u8>,
 }
 
 /// Why a member could not be read to its end.
@@ -96,6 +100,8 @@ impl Decoder for Members {
         loop {
             let start = self.position;
             number = number.saturating_add(1);
+            // Members that decode to nothing write nothing: the limits are asked here.
+            let _nothing = output.write(&[])?;
             match self.member(input, output, parent, number) {
                 Ok(()) => {}
                 Err(Stop::Io(error)) => {
@@ -140,6 +146,9 @@ impl Members {
             start: 0,
             end: 0,
             ended: false,
+            claims: Claims::default(),
+            state: Decompress::new(false),
+            decoded: vec![0; Self::BUFFER],
         }
     }
 
@@ -164,58 +173,54 @@ impl Members {
         if flags & 0xe0 != 0 {
             return Err(Stop::Malformed("gzip: reserved flag bits are set (RFC 1952 2.3.1.2)"));
         }
-        parent.leaf(
-            Span::new(start, self.position),
-            Role::Header,
-            format!("member {number} header"),
-        );
+        self.claims
+            .leaf(parent, Span::new(start, self.position), Role::Header, || {
+                format!("member {number} header")
+            });
         if flags & 4 != 0 {
             let from = self.position;
             let length = u16::from_le_bytes([self.byte(input)?, self.byte(input)?]);
             for _ in 0..length {
                 self.byte(input)?;
             }
-            parent.leaf(
-                Span::new(from, self.position),
-                Role::Metadata,
-                format!("member {number} extra field"),
-            );
+            self.claims
+                .leaf(parent, Span::new(from, self.position), Role::Metadata, || {
+                    format!("member {number} extra field")
+                });
         }
         for (flag, what) in [(8, "name"), (16, "comment")] {
             if flags & flag != 0 {
                 let from = self.position;
                 while self.byte(input)? != 0 {}
-                parent.leaf(
-                    Span::new(from, self.position),
-                    Role::Metadata,
-                    format!("member {number} {what}"),
-                );
+                self.claims
+                    .leaf(parent, Span::new(from, self.position), Role::Metadata, || {
+                        format!("member {number} {what}")
+                    });
             }
         }
         if flags & 2 != 0 {
             let from = self.position;
             self.byte(input)?;
             self.byte(input)?;
-            parent.leaf(
-                Span::new(from, self.position),
-                Role::Trailer,
-                format!("member {number} header CRC"),
-            );
+            self.claims
+                .leaf(parent, Span::new(from, self.position), Role::Trailer, || {
+                    format!("member {number} header CRC")
+                });
         }
         let from = self.position;
         let (crc, length) = self.inflate(input, output)?;
-        parent.leaf(
-            Span::new(from, self.position),
-            Role::Payload,
-            format!("member {number} deflate stream"),
-        );
+        self.claims
+            .leaf(parent, Span::new(from, self.position), Role::Payload, || {
+                format!("member {number} deflate stream")
+            });
         let from = self.position;
         let mut trailer = [0u8; 8];
         for byte in &mut trailer {
             *byte = self.byte(input)?;
         }
         let span = Span::new(from, self.position);
-        parent.leaf(span, Role::Trailer, format!("member {number} trailer"));
+        self.claims
+            .leaf(parent, span, Role::Trailer, || format!("member {number} trailer"));
         let [a, b, c, d, e, f, g, h] = trailer;
         let (stated_crc, stated_length) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
         if stated_crc != crc {
@@ -238,27 +243,27 @@ impl Members {
     }
 
     fn inflate(&mut self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(u32, u64), Stop> {
-        let mut state = Decompress::new(false);
+        self.state.reset(false);
         let mut crc = crc32fast::Hasher::new();
-        let mut decoded = vec![0u8; Self::BUFFER];
         loop {
             if self.start == self.end && !self.ended {
                 self.fill(input)?;
             }
             let available = self.buffer.get(self.start..self.end).unwrap_or_default();
-            let (before_in, before_out) = (state.total_in(), state.total_out());
-            let status = state
-                .decompress(available, &mut decoded, FlushDecompress::None)
+            let (before_in, before_out) = (self.state.total_in(), self.state.total_out());
+            let status = self
+                .state
+                .decompress(available, &mut self.decoded, FlushDecompress::None)
                 .map_err(|_| Stop::Malformed("gzip: invalid deflate stream (RFC 1951)"))?;
-            let used = state.total_in().saturating_sub(before_in);
-            let made = usize::try_from(state.total_out().saturating_sub(before_out)).unwrap_or(0);
+            let used = self.state.total_in().saturating_sub(before_in);
+            let made = usize::try_from(self.state.total_out().saturating_sub(before_out)).unwrap_or(0);
             self.start = self.start.saturating_add(usize::try_from(used).unwrap_or(0));
             self.position = self.position.saturating_add(used);
-            let made_bytes = decoded.get(..made).unwrap_or_default();
+            let made_bytes = self.decoded.get(..made).unwrap_or_default();
             crc.update(made_bytes);
             output.write_all(made_bytes)?;
             match status {
-                Status::StreamEnd => return Ok((crc.finalize(), state.total_out())),
+                Status::StreamEnd => return Ok((crc.finalize(), self.state.total_out())),
                 _ if used == 0 && made == 0 && self.ended => return Err(Stop::Truncated),
                 _ => {}
             }

@@ -17,11 +17,13 @@ pub(super) struct Entries;
 impl Inspector for Entries {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         let mut names: HashMap<&[u8], &Entry> = HashMap::new();
+        // A Debian package is an `ar` of tars that are unpacked at the root of the file system.
+        let at_root = artifact.within.contains(&"ar");
         for fact in artifact.facts {
             match fact {
                 Fact::Entry(entry) => {
                     traversal(entry, out);
-                    link(entry, out);
+                    link(entry, at_root, out);
                     duplicate(&mut names, entry, out);
                     let length = u64::try_from(entry.name.len()).unwrap_or(u64::MAX);
                     unprintable("member", &entry.name, length, entry.span, out);
@@ -51,12 +53,14 @@ fn traversal(entry: &Entry, out: &mut Findings) {
     out.push(if absolute { finding.case("absolute") } else { finding });
 }
 
-fn link(entry: &Entry, out: &mut Findings) {
+/// `at_root`: absolute targets are where the member's own tree goes, and lead nowhere else.
+fn link(entry: &Entry, at_root: bool, out: &mut Findings) {
     let name = shown(&entry.name);
     match &entry.kind {
         EntryKind::Symlink(target) => {
             let folder = entry.name.rsplitn(2, |b| *b == b'/').nth(1).unwrap_or_default();
-            if escapes(target, folder) != Escape::None {
+            let escape = escapes(target, folder);
+            if escape != Escape::None && !(at_root && escape == Escape::Absolute) {
                 let to = shown(target);
                 let message = format!("link {name} leads to {to}, outside the place of extraction");
                 let finding = Finding::new(code::SYMLINK_ESCAPE, entry.span, message).key(name);

@@ -24,6 +24,8 @@ use crate::span::Span;
 pub struct Closing<'a> {
     /// The primary format's id.
     pub format: &'static str,
+    /// The formats of what holds the artifact, the root's first.
+    pub within: &'a [&'static str],
     /// The last level of the artifact's name, raw.
     pub name: &'a [u8],
     /// The byte account.

@@ -189,6 +189,7 @@ fn close_node(
     findings.append(std::mem::take(&mut swept.findings));
     let closing = Closing {
         format: node.format,
+        within: &node.place.within,
         name: &node.place.name,
         ledger: &node.ledger,
         facts: &node.facts,

@@ -190,6 +190,7 @@ fn place(path: &Path) -> Place {
         name: path.file_name().unwrap_or(path.as_os_str()).as_bytes().to_vec(),
         level: 0,
         expected: true,
+        within: Vec::new(),
     }
 }
 

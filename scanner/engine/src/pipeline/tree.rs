@@ -27,10 +27,12 @@ pub(super) struct Place {
     pub(super) level: u32,
     /// Whether code is expected here.
     pub(super) expected: bool,
+    /// The formats it lies in, the root's first.
+    pub(super) within: Vec<&'static str>,
 }
 
 impl Place {
-    fn child(&self, name: &[u8], expected: bool) -> Self {
+    fn child(&self, name: &[u8], expected: bool, format: &'static str) -> Self {
         let level = name::escape_level(name);
         let nested = match &self.nested {
             Some(above) => format!("{above}!{level}"),
@@ -42,6 +44,7 @@ impl Place {
             name: name.to_vec(),
             level: self.level.saturating_add(1),
             expected,
+            within: self.within.iter().copied().chain([format]).collect(),
         }
     }
 }
@@ -202,7 +205,7 @@ impl Parser<'_, '_> {
                     let decoded =
                         decode::decode(self.ctx, self.quota, self.source, self.window, span, codec, &mut parse);
                     if let Some(bytes) = decoded {
-                        let place = node.place.child(&child.name, child.expected);
+                        let place = node.place.child(&child.name, child.expected, node.format);
                         if let Some(below) = node.below.get_mut(slot) {
                             *below = Below::Closed(root::examine(self.ctx, self.quota, &bytes, place));
                         }
@@ -273,7 +276,7 @@ impl Parser<'_, '_> {
 
     /// Admits a child that is not decoded: a slice joins the tree, an assembled one is examined by itself.
     fn child(&mut self, node: &mut Node, slot: usize, child: Child) -> Option<(Place, Span)> {
-        let place = node.place.child(&child.name, child.expected);
+        let place = node.place.child(&child.name, child.expected, node.format);
         match child.source {
             Source::Slice(span) => {
                 let span = span.intersect(Span::new(0, self.window.len()));

@@ -4,3 +4,4 @@ mod bad_input;
 mod common;
 mod fixtures;
 mod hidden_bytes;
+mod packages;

@@ -145,7 +145,7 @@ impl<S: Stream> Decoder for Streams<S> {
 /// Claims the parts of streams, in order. A file of a hundred million tiny streams must not become as many regions:
 /// after [`Self::MOST`] of them the rest is one.
 #[derive(Default)]
-struct Claims {
+pub(super) struct Claims {
     /// The stream being read, from 1.
     number: u64,
     /// Where the last claim ended.
@@ -164,7 +164,8 @@ impl Claims {
         self.leaf(parent, span, role, || format!("stream {number} {what}"));
     }
 
-    fn leaf(&mut self, parent: &mut Parse, span: Span, role: Role, name: impl FnOnce() -> String) {
+    /// Claims `span`, which begins where the last claim ended.
+    pub(super) fn leaf(&mut self, parent: &mut Parse, span: Span, role: Role, name: impl FnOnce() -> String) {
         self.end = span.end();
         if span.is_empty() {
             return;
