@@ -15,9 +15,13 @@ impl Inspector for Naming {
         let Some(extension) = extension(artifact.name).filter(|_| artifact.ledger.length() > 0) else {
             return;
         };
-        let Some(habit) = judge(&extension, artifact.format) else {
+        let Some(mut habit) = judge(&extension, artifact.format) else {
             return;
         };
+        // Bundles keep their assets compressed under the names of what they are.
+        if STREAMS.contains(&artifact.format) && artifact.within.contains(&"bun") {
+            habit = Habit::Harmless;
+        }
         let message = format!("the name ends in .{extension}, the bytes are {}", artifact.format);
         let finding = Finding::new(code::NAME_MISMATCH, Span::new(0, 0), message)
             .case(match habit {
@@ -50,6 +54,8 @@ enum Promise {
     Media,
 }
 
+/// Compressed streams of one content.
+const STREAMS: &[&str] = &["gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib"];
 /// The formats that begin programs.
 const PROGRAMS: &[&str] = &["elf", "pe", "macho", "macho-fat", "wasm", "bun"];
 /// The formats that hold or run something when they are opened as something else.

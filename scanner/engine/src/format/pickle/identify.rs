@@ -74,9 +74,20 @@ fn without_magic(probe: &Probe<'_>) -> bool {
         // The file is cut short: what it did until then decides.
         End::Cut if probe.is_whole() => (seen.globals > 0 && seen.calls > 0) || (seen.puts > 1 && seen.opcodes >= 6),
         End::Cut => (seen.opcodes >= 16) || begins_with_argument(probe, seen.length) && calls_at_the_end(probe.tail),
-        // Loaders have run what stands before the fault.
-        End::Broken => seen.globals > 0 && (seen.calls > 0 || seen.puts > 0),
+        // Loaders have run what stands before the fault, unless the first name could not be imported.
+        End::Broken => seen.globals > 0 && (seen.calls > 0 || seen.puts > 0) && begins_importable(probe.head),
     }
+}
+
+/// Whether a stream that begins with `GLOBAL` names something that an import statement could name: lists of words
+/// (`cargo-x86_64-unknown-linux-gnu`) do not. A stream that begins otherwise may.
+fn begins_importable(head: &[u8]) -> bool {
+    let mut lines = head.split(|b| *b == b'\n');
+    let (Some([b'c', module @ ..]), Some(name)) = (lines.next(), lines.next()) else {
+        return true;
+    };
+    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'<' | b'>') || *b >= 0x80;
+    module.iter().all(word) && name.iter().all(word)
 }
 
 /// Whether the first `GLOBAL` of a protocol 0 stream names something of the lists or the standard library.

@@ -174,6 +174,13 @@ fn a_first_argument_hides_the_rest_only_when_it_ends_in_the_file() {
 }
 
 #[test]
+fn a_list_of_words_is_no_broken_pickle() {
+    let list = b"cargo-x86_64-unknown-linux-gnu\nclippy-preview-x86_64-unknown-linux-gnu\nrust-docs\n";
+    let code = b"cos\nsystem\n(S'true'\ntRp0\n\xff\xff";
+    assert_eq!((matched(list), matched(code).is_some()), (None, true));
+}
+
+#[test]
 fn uses_are_told_apart() {
     let p2 = || Asm::proto(2);
     let call = |module: &str, name: &str, args: fn(Asm) -> Asm| args(p2().global(module, name)).reduce().stop().done();

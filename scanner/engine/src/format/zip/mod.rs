@@ -77,10 +77,11 @@ impl Format for Zip {
             );
         }
         let mut reader = Reader::new(input);
-        let marker = input
-            .read_up_to(0, 8)
-            .ok()
-            .and_then(|head| unlisted::split_marker(&head));
+        let head = input.read_up_to(0, 8).unwrap_or_default();
+        if head.starts_with(b"JM\x01\0PK") {
+            out.leaf(Span::new(0, 4), Role::Header, "Java module file magic");
+        }
+        let marker = unlisted::split_marker(&head);
         if let Some(marker) = marker {
             out.leaf(marker, Role::Header, "split archive marker");
         }
