@@ -62,18 +62,10 @@ pub(super) fn decode(
 fn stopped(stop: DecodeStop, quota: &Quota, span: Span, input: u64, output: u64, parse: &mut Parse) {
     let limits = quota.limits();
     let error = match stop {
-        DecodeStop::Ratio => {
-            let message = format!(
-                "{input} bytes gave {output} bytes and more, over --max-ratio {}",
-                limits.max_ratio
-            );
-            let finding = Finding::new(code::ARCHIVE_BOMB, span, message.clone())
-                .case("ratio")
-                .evidence("encoded", input)
-                .evidence("decoded", output)
-                .key("ratio");
-            parse.finding(finding);
-            ScanError::new(ErrorCode::LimitExceeded, message)
+        DecodeStop::Ratio => bomb(span, (input, output), "", limits.max_ratio, parse),
+        DecodeStop::TotalRatio => {
+            let all = (quota.root_length(), quota.decoded());
+            bomb(span, all, "in all, ", limits.max_ratio, parse)
         }
         DecodeStop::Decoded => {
             let message = format!("more than --max-decoded {} bytes in this artifact", limits.max_decoded);
@@ -82,6 +74,17 @@ fn stopped(stop: DecodeStop, quota: &Quota, span: Span, input: u64, output: u64,
         DecodeStop::Timeout => quota.timeout_error(),
     };
     parse.error(error.at(span.start()));
+}
+
+fn bomb(span: Span, (input, output): (u64, u64), whole: &str, ratio: u64, parse: &mut Parse) -> ScanError {
+    let message = format!("{whole}{input} bytes gave {output} bytes and more, over --max-ratio {ratio}");
+    let finding = Finding::new(code::ARCHIVE_BOMB, span, message.clone())
+        .case("ratio")
+        .evidence("encoded", input)
+        .evidence("decoded", output)
+        .key("ratio");
+    parse.finding(finding);
+    ScanError::new(ErrorCode::LimitExceeded, message)
 }
 
 struct SpanReader<'a> {

@@ -53,6 +53,8 @@ pub struct Quota {
 pub enum DecodeStop {
     /// More decoded bytes for the input than `max_ratio` allows: a bomb.
     Ratio,
+    /// More decoded bytes for the whole root than `max_ratio` allows: a bomb made of many parts.
+    TotalRatio,
     /// `max_decoded` reached.
     Decoded,
     /// `timeout` reached.
@@ -88,8 +90,11 @@ impl Quota {
         let over = |out: u64, input: u64| {
             out > Limits::RATIO_FLOOR && out > input.max(1).saturating_mul(self.limits.max_ratio)
         };
-        if over(output, input) || over(self.decoded, self.root_length) {
+        if over(output, input) {
             return Err(DecodeStop::Ratio);
+        }
+        if over(self.decoded, self.root_length) {
+            return Err(DecodeStop::TotalRatio);
         }
         if self.expired() {
             return Err(DecodeStop::Timeout);
@@ -106,6 +111,16 @@ impl Quota {
     /// Whether the time is up.
     pub fn expired(&self) -> bool {
         self.deadline.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Decoded bytes so far.
+    pub fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
+    /// The root's length in bytes.
+    pub fn root_length(&self) -> u64 {
+        self.root_length
     }
 
     /// When the time is up.
