@@ -1,8 +1,8 @@
 //! Sweep: one forward pass over a source that feeds every tap.
 //!
 //! Small sources are fed in place. A large file is read tile by tile on the worker, which feeds everything but the
-//! digests and hands the tile to a thread that does nothing but hash: the slowest thing sets the pace, and the bytes
-//! are read once. Tiles return to the reader, so the ring bounds the memory.
+//! digests and hands the tile to a thread that does nothing but hash (of many digests it takes some itself, so that both
+//! have as much to do): the slowest thing sets the pace, and the bytes are read once. Tiles return to the reader, so the ring bounds the memory.
 
 use super::Context;
 use super::plan::{Plan, Tap};
@@ -50,6 +50,7 @@ pub(super) fn sweep(
         return Ok(());
     }
     let swept = if ctx.two_threads && source.len() > LARGE {
+        balance(source.len(), plan);
         threaded(quota, source, plan, &report)
     } else {
         inline(quota, source, plan, &report)
@@ -103,6 +104,26 @@ fn inline(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(u
         }
     }
     Ok(())
+}
+
+/// Shares the digests out between the thread that only hashes and the one that reads and feeds everything else, which
+/// costs about half of what hashing the same bytes does: longest first, to whoever has less to do.
+fn balance(length: u64, plan: &mut Plan) {
+    let mut digests = std::mem::take(&mut plan.digests);
+    digests.sort_by_key(|tap| (std::cmp::Reverse(tap.span.len()), tap.span.start()));
+    let (mut hashing, mut reading) = (0u64, length / 2);
+    for tap in digests {
+        let (load, taps) = if hashing <= reading {
+            (&mut hashing, &mut plan.digests)
+        } else {
+            (&mut reading, &mut plan.others)
+        };
+        *load = load.saturating_add(tap.span.len());
+        taps.push(tap);
+    }
+    for taps in [&mut plan.digests, &mut plan.others] {
+        taps.sort_by_key(|tap| tap.span.start());
+    }
 }
 
 fn threaded(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(usize)) -> Result<(), ScanError> {
