@@ -111,11 +111,7 @@ pub fn fuzz(id: &str, bytes: &[u8]) {
     let Some(format) = FORMATS.iter().find(|f| f.id() == id) else {
         panic!("no format {id}")
     };
-    let parse = Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new(format.id());
-        format.parse(input, &mut out);
-        out
-    });
+    let parse = Parse::of_bytes(*format, bytes);
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let whole = crate::span::Span::new(0, length);
     for child in &parse.children {

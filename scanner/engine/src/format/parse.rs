@@ -1,6 +1,7 @@
 //! What a format says about one artifact.
 
-use super::input::ReadFault;
+use super::Format;
+use super::input::{Input, ReadFault};
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::ledger::{Fill, Gaps, Region, RegionId, Role, View};
@@ -75,6 +76,18 @@ impl Parse {
             children: Vec::new(),
             cut_short: false,
         }
+    }
+
+    /// What `format` says about `input`.
+    pub fn of(format: &dyn Format, input: &Input<'_>) -> Self {
+        let mut out = Self::new(format.id());
+        format.parse(input, &mut out);
+        out
+    }
+
+    /// What `format` says about bytes in memory, under default limits.
+    pub fn of_bytes(format: &dyn Format, bytes: &[u8]) -> Self {
+        Input::with_bytes(bytes, |input| Self::of(format, input))
     }
 
     /// Says how zero gaps are read in this format.

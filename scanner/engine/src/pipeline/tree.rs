@@ -171,11 +171,7 @@ impl Parser<'_, '_> {
             self.ctx.quick(),
         );
         // A parser must not panic; should one do so all the same, its artifact is incomplete and the scan goes on.
-        let parsed = catch_unwind(AssertUnwindSafe(|| {
-            let mut out = Parse::new(format.id());
-            format.parse(&input, &mut out);
-            out
-        }));
+        let parsed = catch_unwind(AssertUnwindSafe(|| Parse::of(format, &input)));
         let used = self.quota.limits().max_structure.saturating_sub(left.get());
         self.ctx.count_read(used);
         let Ok(mut parse) = parsed else {

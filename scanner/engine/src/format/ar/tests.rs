@@ -1,14 +1,10 @@
-use crate::format::{FORMATS, Input, Parse, fuzz};
+use crate::format::{FORMATS, Parse, fuzz};
 use probity_tests::build::ar;
 use proptest::prelude::*;
 
 fn parse(bytes: &[u8]) -> Parse {
     let format = FORMATS.iter().find(|f| f.id() == "ar").unwrap();
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("ar");
-        format.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(*format, bytes)
 }
 
 fn map(parse: &Parse) -> Vec<String> {

@@ -1,4 +1,4 @@
-use crate::format::{FORMATS, Input, Parse, Source};
+use crate::format::{FORMATS, Parse, Source};
 use crate::identify::{Probe, identify};
 use crate::ledger::Ledger;
 use probity_tests::build::compressed as build;
@@ -9,11 +9,7 @@ const IDS: [&str; 6] = ["bzip2", "xz", "lzma", "zstd", "lz4", "zlib"];
 /// Parses and decodes `bytes` as the format called `id`; what came out, and the account.
 fn decode(id: &str, bytes: &[u8]) -> (Vec<u8>, Parse) {
     let format = FORMATS.iter().find(|f| f.id() == id).unwrap();
-    let mut parse = Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new(format.id());
-        format.parse(input, &mut out);
-        out
-    });
+    let mut parse = Parse::of_bytes(*format, bytes);
     let child = parse.children.pop().unwrap();
     let Source::Decoded { mut codec, .. } = child.source else {
         panic!("content is decoded")

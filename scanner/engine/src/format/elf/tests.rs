@@ -7,11 +7,7 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("elf");
-        Elf.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Elf, bytes)
 }
 
 /// Findings after the whole pipeline, as `code/case`.

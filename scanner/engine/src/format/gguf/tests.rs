@@ -9,7 +9,7 @@
 use super::Gguf;
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, code};
-use crate::format::{Format, Input, Parse, Source, fuzz};
+use crate::format::{Format, Parse, Source, fuzz};
 use crate::identify::{Match, Probe, Strength};
 use crate::ledger::{Ledger, Region};
 use crate::pipeline::{Options, Scanner};
@@ -18,11 +18,7 @@ use probity_tests::build::gguf::{self, Tensor, Value, nested, small};
 use proptest::prelude::*;
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("gguf");
-        Gguf.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Gguf, bytes)
 }
 
 fn ledger(bytes: &[u8], out: &Parse) -> Ledger {

@@ -1,6 +1,6 @@
 use super::Json;
 use crate::finding::ErrorCode;
-use crate::format::{Format, Input, Parse};
+use crate::format::Parse;
 use crate::identify::{self, Probe};
 use crate::ledger::Ledger;
 use probity_tests::build::json;
@@ -19,11 +19,7 @@ fn format(bytes: &[u8]) -> &'static str {
 }
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("json");
-        Json.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Json, bytes)
 }
 
 /// Codes with their cases, and the unclaimed bytes.

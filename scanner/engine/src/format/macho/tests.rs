@@ -7,7 +7,7 @@
 )]
 
 use crate::fact::Fact;
-use crate::format::{Input, Parse};
+use crate::format::Parse;
 use crate::identify::{HEAD, Match, Probe, TAIL, identify};
 use crate::ledger::Ledger;
 use crate::pipeline::{Options, Scanner};
@@ -30,11 +30,7 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
 fn parse(id: &str, bytes: &[u8]) -> Parse {
     crate::format::fuzz(id, bytes);
     let format = crate::format::FORMATS.iter().find(|f| f.id() == id).unwrap();
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new(format.id());
-        format.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(*format, bytes)
 }
 
 fn matched(bytes: &[u8]) -> (&'static str, Match) {

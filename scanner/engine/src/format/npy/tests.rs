@@ -1,18 +1,13 @@
 //! Arrays of every version, plain, structured and of objects, and broken ones.
 
 use super::*;
-use crate::format::Input;
 use crate::identify::Strength;
 use crate::ledger::Ledger;
 use probity_tests::build::npy::{self as build, Npy as Build};
 use proptest::prelude::*;
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("npy");
-        Npy.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Npy, bytes)
 }
 
 fn map(bytes: &[u8], parse: &Parse) -> Vec<String> {

@@ -31,11 +31,7 @@ const TEXT: usize = 0x400;
 const HIDDEN: &[u8] = b"sixteen or more bytes that nothing refers to";
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("pe");
-        Pe.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Pe, bytes)
 }
 
 fn ledger(bytes: &[u8]) -> Ledger {

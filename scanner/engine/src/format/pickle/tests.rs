@@ -7,7 +7,6 @@ use super::opcodes::{OPCODES, opcode};
 use super::*;
 use crate::fact::{CallableUse, Fact};
 use crate::finding::code;
-use crate::format::Input;
 use crate::identify::{HEAD, Strength, TAIL};
 use crate::ledger::Ledger;
 use crate::pipeline::{Options, Scanner};
@@ -16,11 +15,7 @@ use probity_tests::build::pickle::{self as build, Asm};
 use proptest::prelude::*;
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("pickle");
-        Pickle.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Pickle, bytes)
 }
 
 fn matched(bytes: &[u8]) -> Option<Strength> {

@@ -5,7 +5,7 @@
 use super::Safetensors;
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, code};
-use crate::format::{Format, Input, Parse, fuzz};
+use crate::format::{Format, Parse, fuzz};
 use crate::identify::{HEAD, Match, Probe};
 use crate::ledger::{Fill, Ledger, Role};
 use crate::pipeline::{Options, Scanner};
@@ -14,11 +14,7 @@ use probity_tests::build::safetensors::{SafeTensors, Tensor, many, sample, small
 use proptest::prelude::*;
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("safetensors");
-        Safetensors.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Safetensors, bytes)
 }
 
 fn ledger(bytes: &[u8], out: &Parse) -> Ledger {

@@ -1,7 +1,7 @@
 use super::Tar;
 use crate::fact::{EntryKind, Fact};
 use crate::finding::{ErrorCode, code};
-use crate::format::{Format, Input, Parse, Source};
+use crate::format::{Format, Parse, Source};
 use crate::identify::{Match, Probe};
 use crate::ledger::Ledger;
 use crate::pipeline::{Options, Scanner};
@@ -11,11 +11,7 @@ use proptest::prelude::*;
 use std::io::Read;
 
 fn parse(bytes: &[u8]) -> Parse {
-    Input::with_bytes(bytes, |input| {
-        let mut out = Parse::new("tar");
-        Tar.parse(input, &mut out);
-        out
-    })
+    Parse::of_bytes(&Tar, bytes)
 }
 
 fn identify(bytes: &[u8]) -> Option<Match> {
