@@ -356,12 +356,15 @@ impl Parser<'_, '_> {
 
     fn probe(&self, span: Span) -> Result<Vec<Candidate>, ScanError> {
         let place = span.shifted(self.window.start());
+        // Errors speak of offsets in the artifact, reads of offsets in the source.
+        let own = |at: u64| at.saturating_sub(self.window.start());
         let read = |span: Span| -> Result<Vec<u8>, ScanError> {
             let mut bytes = vec![0u8; usize::try_from(span.len()).unwrap_or(0)];
-            let n = read_full_at(self.source.as_ref(), &mut bytes, span.start())
-                .map_err(|e| ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}")).at(span.start()))?;
+            let n = read_full_at(self.source.as_ref(), &mut bytes, span.start()).map_err(|e| {
+                ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}")).at(own(span.start()))
+            })?;
             if n < bytes.len() {
-                let at = span.start().saturating_add(n as u64);
+                let at = own(span.start().saturating_add(n as u64));
                 return Err(ScanError::new(ErrorCode::ChangedDuringScan, "the file became shorter").at(at));
             }
             Ok(bytes)
