@@ -1,0 +1,1 @@
+//! Follows a process tree with eBPF and says what it did outside its declared set.
