@@ -18,6 +18,11 @@ pub struct Config {
     pub classes: u32,
     /// [`DECLARED_SET`] and the like.
     pub flags: u32,
+    /// What the system call exit program resolves itself: [`TRACE_OPEN`] and the like. Nothing, where LSM or fentry
+    /// programs do it better.
+    pub trace: u32,
+    /// The automaton's state at the root directory, for names that are known only as written.
+    pub root_state: u32,
     /// Kernel acts (index [`kernel_act`]): 0 allow, 1 report, 2 deny.
     pub kernel: [u8; 16],
     /// Rule number of each kernel act, counted from 1.
@@ -40,6 +45,25 @@ pub const LINEAGE: u32 = 1 << 5;
 pub const FAMILIES_LIMITED: u32 = 1 << 6;
 /// A process that starts this executable (map `STARTERS`) is adopted: `--exe`.
 pub const ADOPT_BY_EXE: u32 = 1 << 7;
+
+/// Opens, by the descriptor that the call returned.
+pub const TRACE_OPEN: u32 = 1 << 0;
+/// Names made, moved and removed, by the inodes whose change time moved meanwhile.
+pub const TRACE_NAMES: u32 = 1 << 1;
+/// The same by the caller's own words, where no such tracepoint exists.
+pub const TRACE_WORDS: u32 = 1 << 2;
+/// Use of descriptors that were inherited or received.
+pub const TRACE_FOREIGN: u32 = 1 << 3;
+/// Executable maps.
+pub const TRACE_MAP: u32 = 1 << 4;
+/// Unix sockets, by their peer.
+pub const TRACE_UNIX: u32 = 1 << 5;
+/// Connections, by the socket: where no cgroup program can be attached.
+pub const TRACE_NET: u32 = 1 << 6;
+/// `sched_process_exit` says whether the whole process ended.
+pub const EXIT_TELLS_GROUP: u32 = 1 << 7;
+/// Programs started, by `sched_process_exec`.
+pub const TRACE_EXEC: u32 = 1 << 8;
 
 /// Indices of [`Config::kernel`].
 pub mod kernel_act {

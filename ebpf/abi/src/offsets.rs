@@ -57,6 +57,8 @@ offsets! {
     file_inode = "file", "f_inode";
     file_flags = "file", "f_flags";
     file_mode = "file", "f_mode";
+    file_count = "file", "f_count";
+    file_ref = "file", "f_ref";
     file_private = "file", "private_data";
     path_mnt = "path", "mnt";
     path_dentry = "path", "dentry";
@@ -65,6 +67,7 @@ offsets! {
     dentry_inode = "dentry", "d_inode";
     dentry_flags = "dentry", "d_flags";
     dentry_alias = "dentry", "d_u";
+    dentry_sb = "dentry", "d_sb";
     dentry_hash = "dentry", "d_hash";
     qstr_name = "qstr", "name";
     qstr_len = "qstr", "len";
@@ -107,6 +110,11 @@ offsets! {
     binprm_file = "linux_binprm", "file";
     binprm_filename = "linux_binprm", "filename";
     binprm_interp = "linux_binprm", "interp";
+    cgroup_kn = "cgroup", "kn";
+    cgroup_level = "cgroup", "level";
+    cgroup_ancestors = "cgroup", "ancestors";
+    kernfs_id = "kernfs_node", "id";
+    css_set_dfl = "css_set", "dfl_cgrp";
     kiocb_file = "io_kiocb", "file";
     kiocb_opcode = "io_kiocb", "opcode";
     kiocb_ctx = "io_kiocb", "ctx";

@@ -137,6 +137,44 @@ pub struct Held {
     pub tgid: u32,
 }
 
+/// How many inodes one system call is followed for.
+pub const TOUCHED: usize = 6;
+
+/// An inode whose change time moved during a system call, as it was then.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Touched {
+    /// Address of the inode.
+    pub inode: u64,
+    /// Address of its first dentry, 0 for none yet.
+    pub dentry: u64,
+    /// Address of that dentry's parent.
+    pub parent: u64,
+    /// Links it had.
+    pub nlink: u32,
+    /// Bytes of the name.
+    pub name_len: u32,
+    /// The kernel's hash of the name.
+    pub hash: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Its name then.
+    pub name: [u8; 256],
+}
+
+/// Value of the map `INFLIGHT`, keyed by thread: the system call that it is in.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Inflight {
+    /// Number of the call.
+    pub nr: u32,
+    /// How many of `touched` are used; one more than there are when some were dropped.
+    pub count: u32,
+    /// The inodes.
+    pub touched: [Touched; TOUCHED],
+}
+
+const _: () = assert!(size_of::<Touched>() == 296);
 const _: () = assert!(size_of::<Process>() == 24);
 const _: () = assert!(size_of::<Verdict>() == 40);
 const _: () = assert!(size_of::<Held>() == 40);

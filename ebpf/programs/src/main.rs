@@ -1,8 +1,29 @@
-//! Probity's eBPF programs: one file per hook.
+//! Probity's eBPF programs: decisions on files and sockets, made in the kernel.
+//!
+//! `trace/`, `lsm/`, `hook/` and `cgroup/` hold one file per hook and find out *what* is being done to *which* object; `act/`
+//! holds the decision they share. A program never parses anything but path bytes, and counts whatever it drops.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
+
+mod act;
+mod atomic;
+mod cgroup;
+mod emit;
+mod hook;
+mod iter;
+mod kernel;
+mod lsm;
+mod maps;
+mod scratch;
+mod trace;
+mod tree;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}
 }
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

@@ -1,0 +1,229 @@
+//! Judging an act on a file: cache, walk, verdict.
+
+use probity_abi::{
+    access::{CREATE, DELETE, EXEC, READ},
+    config::{DECLARED_SET, HARDLINKS_ALLOWED, MEMFD_DENIED},
+    event::{AMBIGUOUS, DECLARED, DENIED, DIRECTORY, HARDLINK, NAMELESS, NAMES, SHARED_TABLE, UNDECLARED, UNLINKED},
+    state::{Verdict, VerdictKey, counter},
+};
+
+use super::walk::{self, CUT, DETACHED};
+use crate::{
+    emit,
+    kernel::{self, S_IFDIR, S_IFREG, field},
+    maps::{VERDICTS, config, count, count_rule, offset},
+    scratch::{self, Scratch},
+    tree,
+};
+
+/// One act on one file.
+#[derive(Clone, Copy)]
+pub struct Act {
+    /// The object's dentry.
+    pub dentry: u64,
+    /// Its `struct mount`, 0 when unknown.
+    pub mount: u64,
+    /// Bits of [`probity_abi::access`].
+    pub need: u8,
+    /// One of [`probity_abi::kind`].
+    pub kind: u16,
+    /// Who saw it.
+    pub backend: u8,
+    /// Event flags known already.
+    pub flags: u32,
+    /// What the system call returned.
+    pub ret: i32,
+    /// The kind's argument.
+    pub arg0: u64,
+    /// The kind's second argument.
+    pub arg1: u64,
+}
+
+/// Judges an act and sends what must be sent. Returns the verdict.
+#[inline(always)]
+pub fn judge(act: &Act) -> u8 {
+    let what = (act.flags as u64) << 32 | (act.kind as u64) << 16 | (act.need as u64) << 8 | act.backend as u64;
+    let result = (act.ret as u32 as u64) << 32 | act.arg0 & 0xffff_ffff;
+    judge_file(act.dentry, act.mount, what, result, act.arg1) as u8
+}
+
+/// The same with plain numbers: a function of global linkage is verified once, not at each of its callers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn judge_file(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u32 {
+    let act = Act {
+        dentry,
+        mount,
+        need: (what >> 8) as u8,
+        kind: (what >> 16) as u16,
+        backend: what as u8,
+        flags: (what >> 32) as u32,
+        ret: (result >> 32) as i32,
+        arg0: result & 0xffff_ffff,
+        arg1,
+    };
+    run(&act) as u32
+}
+
+#[inline(always)]
+fn run(act: &Act) -> u8 {
+    if act.need == 0 || act.dentry == 0 {
+        return DECLARED;
+    }
+    let inode: u64 = field(act.dentry, offset!(dentry_inode));
+    let key = VerdictKey { dentry: act.dentry, mount: act.mount };
+    // A shared descriptor table makes the object itself doubtful, whatever is known about it.
+    let cacheable = act.mount != 0 && inode != 0 && act.need & (CREATE | DELETE) == 0;
+    if cacheable && cached(&key, inode, act.need) {
+        return DECLARED;
+    }
+    let Some(space) = scratch::take() else { return AMBIGUOUS };
+    emit::begin(space, act.kind, act.backend, act.flags);
+    space.event.ret = act.ret;
+    space.event.arg0 = act.arg0;
+    space.event.arg1 = act.arg1;
+    let verdict = decide(space, act, inode);
+    if verdict == DECLARED && cacheable && config!(flags) & DECLARED_SET != 0 {
+        remember(&key, inode, act.need, space.allow_rule);
+    }
+    // A name that was made and removed again may leave its addresses to the next: the name's hash tells them apart.
+    let hash: u32 = field(act.dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_hash));
+    emit::judged(space, act.dentry ^ ((hash as u64) << 32), inode ^ ((space.event.generation as u64) << 32));
+    space.free();
+    verdict
+}
+
+#[inline(always)]
+fn cached(key: &VerdictKey, inode: u64, need: u8) -> bool {
+    // SAFETY: read while the program runs; a torn value fails one of the compares below.
+    let Some(verdict) = (unsafe { VERDICTS.get(key) }) else { return false };
+    if verdict.allow & need != need || verdict.inode != inode || verdict.epoch != tree::epoch() {
+        return false;
+    }
+    let ino: u64 = field(inode, offset!(inode_ino));
+    let generation: u32 = field(inode, offset!(inode_generation));
+    let nlink: u32 = field(inode, offset!(inode_nlink));
+    if verdict.ino != ino || verdict.generation != generation || verdict.nlink != nlink {
+        return false;
+    }
+    if config!(flags) & probity_abi::config::SEND_ALL != 0 {
+        return false;
+    }
+    count_rule(verdict.rule);
+    count(counter::DECLARED);
+    count(counter::CACHED);
+    true
+}
+
+#[inline(always)]
+fn remember(key: &VerdictKey, inode: u64, need: u8, rule: u16) {
+    let verdict = Verdict {
+        inode,
+        ino: field(inode, offset!(inode_ino)),
+        epoch: tree::epoch(),
+        generation: field(inode, offset!(inode_generation)),
+        nlink: field(inode, offset!(inode_nlink)),
+        allow: need,
+        reserved: [0; 3],
+        rule,
+        reserved2: 0,
+    };
+    // A full cache only costs time.
+    let _ = VERDICTS.insert(key, &verdict, 0);
+}
+
+/// Walks and compares. The event is complete afterwards.
+#[inline(always)]
+fn decide(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
+    space.need = act.need as u32;
+    identify(space, act, inode);
+    walk::walk(space, act.dentry, act.mount);
+    walk::walk_aside(space);
+    conclude(space, act, inode)
+}
+
+/// Compares what the walk found with what the act needs.
+#[inline(always)]
+pub fn conclude(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
+    let flags = config!(flags);
+    let detached = space.end == DETACHED;
+    let nameless = detached || (space.event.flags & UNLINKED != 0 && act.need & EXEC != 0);
+    if nameless && act.need & EXEC != 0 {
+        space.event.flags |= NAMELESS;
+    }
+    let missing = act.need & !space.allow;
+    let linked = space.event.nlink > 1
+        && kernel::file_type(inode) == S_IFREG
+        && missing == 0
+        && space.exact & act.need != act.need
+        && flags & HARDLINKS_ALLOWED == 0
+        && act.need & (CREATE | DELETE) == 0;
+    space.event.missing = missing;
+    space.event.verdict = if space.deny & act.need != 0 {
+        space.event.rule = space.deny_rule;
+        DENIED
+    } else if act.need & EXEC != 0 && nameless && flags & MEMFD_DENIED != 0 {
+        DENIED
+    } else if detached && act.need & EXEC == 0 && space.at as usize == NAMES {
+        // Made by this very tree, without a name: a pipe, a socket, a memfd.
+        DECLARED
+    } else if missing != 0 {
+        if space.end == CUT { AMBIGUOUS } else { UNDECLARED }
+    } else if linked && flags & DECLARED_SET != 0 {
+        space.event.flags |= HARDLINK;
+        space.event.rule = space.allow_rule;
+        UNDECLARED
+    } else if act.flags & SHARED_TABLE != 0 && flags & DECLARED_SET != 0 {
+        AMBIGUOUS
+    } else {
+        space.event.rule = space.allow_rule;
+        count_rule(space.allow_rule);
+        DECLARED
+    };
+    space.event.verdict
+}
+
+/// Who the object is, for people.
+#[inline(always)]
+fn identify(space: &mut Scratch, act: &Act, inode: u64) {
+    let event = &mut space.event;
+    event.access = act.need;
+    event.inode = inode;
+    event.ino = field(inode, offset!(inode_ino));
+    event.generation = field(inode, offset!(inode_generation));
+    event.nlink = field(inode, offset!(inode_nlink));
+    let sb: u64 = field(inode, offset!(inode_sb));
+    event.dev = field(sb, offset!(sb_dev));
+    if kernel::file_type(inode) == S_IFDIR {
+        event.flags |= DIRECTORY;
+    }
+    if kernel::unhashed(act.dentry) {
+        event.flags |= UNLINKED;
+    }
+}
+
+/// What opening a file with these bits needs.
+#[inline(always)]
+pub fn open_access(file: u64) -> u8 {
+    const FMODE_READ: u32 = 1;
+    const FMODE_WRITE: u32 = 2;
+    const FMODE_CREATED: u32 = 1 << 20;
+    const O_PATH: u32 = 0o10_000_000;
+    const O_TRUNC: u32 = 0o1000;
+    let mode: u32 = field(file, offset!(file_mode));
+    let flags: u32 = field(file, offset!(file_flags));
+    if flags & O_PATH != 0 {
+        return 0;
+    }
+    let mut need = 0;
+    if mode & FMODE_READ != 0 {
+        need |= READ;
+    }
+    if mode & FMODE_WRITE != 0 || flags & O_TRUNC != 0 {
+        need |= probity_abi::access::WRITE;
+    }
+    if mode & FMODE_CREATED != 0 {
+        need |= CREATE;
+    }
+    need
+}

@@ -1,0 +1,86 @@
+//! Programs started.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use probity_abi::{
+    access::EXEC,
+    config::{ADOPT_BY_EXE, TRACE_EXEC},
+    event::{INTERPRETER, LAUNCH, TRACE},
+    kind,
+};
+
+use crate::{
+    act::file::{Act, judge},
+    atomic, emit,
+    kernel::{self, field},
+    maps::{STARTERS, STATE, config, offset},
+    scratch, tree,
+};
+
+/// The new program is committed: `bprm->file` is what runs, the interpreter for a script.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task = ctx.arg::<*const u8>(0) as u64;
+    let bprm = ctx.arg::<*const u8>(2) as u64;
+    if config!(flags) & ADOPT_BY_EXE != 0 {
+        let file: u64 = field(bprm, offset!(binprm_file));
+        let inode: u64 = field(file, offset!(file_inode));
+        // SAFETY: the value is not read.
+        if unsafe { STARTERS.get(&inode) }.is_some() && tree::current().is_none() {
+            let parent: u64 = field(task, offset!(task_real_parent));
+            tree::adopt(task, field(parent, offset!(task_tgid)));
+        }
+    }
+    let Some(flags) = tree::current() else { return 0 };
+    let file: u64 = field(bprm, offset!(binprm_file));
+    let filename: u64 = field(bprm, offset!(binprm_filename));
+    let interp: u64 = field(bprm, offset!(binprm_interp));
+    let script = if filename != interp { INTERPRETER } else { 0 };
+    let first = launch();
+    let (dentry, mount) = kernel::path_of(file);
+    if first != 0 || config!(trace) & TRACE_EXEC == 0 {
+        announce(dentry, mount, flags | script | first);
+        return 0;
+    }
+    announce(dentry, mount, flags | script);
+    judge(&Act {
+        dentry,
+        mount,
+        need: EXEC,
+        kind: kind::EXEC,
+        backend: TRACE,
+        flags: flags | script,
+        ret: 0,
+        arg0: 0,
+        arg1: 0,
+    });
+    0
+}
+
+/// [`LAUNCH`] for the first program of the tree: what the watcher was asked to start.
+#[inline(always)]
+fn launch() -> u32 {
+    let Some(started) = STATE.get_ptr_mut(3) else { return 0 };
+    // SAFETY: an aligned word of the map's value.
+    if config!(cgroup) != 0 && unsafe { atomic::exchange(started, 0) } != 0 { LAUNCH } else { 0 }
+}
+
+/// Tells the watcher which program the process is now, declared or not: its later acts are that program's.
+#[inline(always)]
+fn announce(dentry: u64, mount: u64, flags: u32) {
+    let Some(space) = scratch::take() else { return };
+    emit::begin(space, kind::EXEC, TRACE, flags | probity_abi::event::ALL);
+    space.need = 0;
+    let inode: u64 = field(dentry, offset!(dentry_inode));
+    space.event.inode = inode;
+    space.event.ino = field(inode, offset!(inode_ino));
+    space.event.generation = field(inode, offset!(inode_generation));
+    space.event.nlink = field(inode, offset!(inode_nlink));
+    let sb: u64 = field(inode, offset!(inode_sb));
+    space.event.dev = field(sb, offset!(sb_dev));
+    if kernel::unhashed(dentry) {
+        space.event.flags |= probity_abi::event::UNLINKED;
+    }
+    crate::act::walk::walk(space, dentry, mount);
+    emit::send(space, false);
+    space.free();
+}

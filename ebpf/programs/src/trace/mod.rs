@@ -1,0 +1,13 @@
+//! The `trace` backend: BTF tracepoints, which every kernel of the matrix lets us load.
+
+mod cgroup;
+mod ctime;
+mod exec;
+mod names;
+mod process;
+mod ring;
+mod signal;
+mod sys_exit;
+mod syscall;
+mod unix;
+mod words;

@@ -1,0 +1,6 @@
+//! The kernel's side as the loader sees it: its type information, the programs, their maps.
+
+pub mod btf;
+pub mod layout;
+pub mod object;
+pub mod programs;

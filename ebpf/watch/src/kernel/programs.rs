@@ -1,0 +1,144 @@
+//! The table of programs: what each attaches to, and what the watcher is blind to without it.
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A BTF tracepoint.
+    Tracepoint,
+    /// A BPF LSM hook.
+    Lsm,
+    /// fentry on the `security_*` function of an LSM hook.
+    Fentry,
+    /// A socket address program of the tree's cgroup.
+    SockAddr,
+    /// A packet program of the tree's cgroup, on the way in.
+    SkbIngress,
+    /// An iterator over open files.
+    IterTaskFile,
+}
+
+/// One program of the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The program's name in the object.
+    pub name: &'static str,
+    /// How it is attached.
+    pub hook: Hook,
+    /// To what: a tracepoint, an LSM hook, a function.
+    pub target: &'static str,
+    /// What it makes visible, for `doctor` and reports.
+    pub sees: &'static str,
+    /// Nothing works without it.
+    pub required: bool,
+}
+
+const fn row(name: &'static str, hook: Hook, target: &'static str, sees: &'static str, required: bool) -> Row {
+    Row {
+        name,
+        hook,
+        target,
+        sees,
+        required,
+    }
+}
+
+/// Every program.
+pub const TABLE: &[Row] = &[
+    row(
+        "held_files",
+        Hook::IterTaskFile,
+        "task_file",
+        "identity of pinned files",
+        true,
+    ),
+    row(
+        "sys_exit",
+        Hook::Tracepoint,
+        "sys_exit",
+        "opens, sockets, kernel acts",
+        true,
+    ),
+    row(
+        "task_newtask",
+        Hook::Tracepoint,
+        "task_newtask",
+        "forks, namespaces",
+        true,
+    ),
+    row(
+        "sched_process_exec",
+        Hook::Tracepoint,
+        "sched_process_exec",
+        "programs started",
+        true,
+    ),
+    row(
+        "sched_process_exit",
+        Hook::Tracepoint,
+        "sched_process_exit",
+        "exits",
+        true,
+    ),
+    row(
+        "signal_generate",
+        Hook::Tracepoint,
+        "signal_generate",
+        "signals to outsiders",
+        false,
+    ),
+    row(
+        "cgroup_attach_task",
+        Hook::Tracepoint,
+        "cgroup_attach_task",
+        "leaving the cgroup",
+        false,
+    ),
+    row(
+        "io_uring_submit_req",
+        Hook::Tracepoint,
+        "io_uring_submit_req",
+        "io_uring requests",
+        false,
+    ),
+    row(
+        "io_uring_submit_sqe",
+        Hook::Tracepoint,
+        "io_uring_submit_sqe",
+        "io_uring requests",
+        false,
+    ),
+    row(
+        "inode_set_ctime_to_ts",
+        Hook::Tracepoint,
+        "inode_set_ctime_to_ts",
+        "names made, moved, removed",
+        false,
+    ),
+    row(
+        "ctime_xchg_skip",
+        Hook::Tracepoint,
+        "ctime_xchg_skip",
+        "names made, moved, removed",
+        false,
+    ),
+    row(
+        "ctime_ns_xchg",
+        Hook::Tracepoint,
+        "ctime_ns_xchg",
+        "names made, moved, removed",
+        false,
+    ),
+    row("connect4", Hook::SockAddr, "connect4", "connections", false),
+    row("connect6", Hook::SockAddr, "connect6", "connections", false),
+    row("sendmsg4", Hook::SockAddr, "sendmsg4", "unconnected datagrams", false),
+    row("sendmsg6", Hook::SockAddr, "sendmsg6", "unconnected datagrams", false),
+    row("bind4", Hook::SockAddr, "bind4", "binds", false),
+    row("bind6", Hook::SockAddr, "bind6", "binds", false),
+    row(
+        "dns_ingress",
+        Hook::SkbIngress,
+        "ingress",
+        "names in DNS answers",
+        false,
+    ),
+];
