@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{Cmd, root};
 use crate::table::{duration, table};
-use crate::{codegen, forbidden, fuzz, test, tools};
+use crate::{codegen, ebpf, forbidden, fuzz, test, tools};
 
 /// The two commands the README promises: build, and test.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -p probity -- scan", "cargo xtask test"];
@@ -31,7 +31,7 @@ enum Done {
 
 type Step = (&'static str, fn() -> Result<Done>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("fmt", fmt),
     ("words", words),
     ("readme", readme),
@@ -39,6 +39,7 @@ const STEPS: [Step; 10] = [
     ("test", tests),
     ("codegen", generated),
     ("doc", doc),
+    ("ebpf", programs),
     ("deny", deny),
     ("advisories", advisories),
     ("fuzz", fuzz_smoke),
@@ -151,6 +152,13 @@ fn doc() -> Result<Done> {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     passed()
+}
+
+fn programs() -> Result<Done> {
+    Ok(match ebpf::ci()? {
+        ebpf::Ci::Rebuilt(note) => Done::Passed(note),
+        ebpf::Ci::NotRebuilt(why) => Done::NotRun(why),
+    })
 }
 
 fn deny() -> Result<Done> {

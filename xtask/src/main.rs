@@ -7,6 +7,7 @@ mod bench_inputs;
 mod ci;
 mod codegen;
 mod corpus;
+mod ebpf;
 mod forbidden;
 mod fuzz;
 mod run;
@@ -42,6 +43,8 @@ enum Task {
     Bench(bench::Args),
     /// Write the generated files
     Codegen(codegen::Args),
+    /// Build the eBPF programs into the committed object
+    Ebpf(ebpf::Args),
     /// Run one command and print what it took, as JSON on standard output
     #[command(hide = true)]
     Measure(run::MeasureArgs),
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Scan(args) => scan::scan(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Codegen(args) => codegen::codegen(&args),
+        Task::Ebpf(args) => ebpf::ebpf(&args),
         Task::Measure(args) => run::measure_child(&args),
     };
     match done {
