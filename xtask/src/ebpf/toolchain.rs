@@ -18,6 +18,9 @@ pub(super) const TARGET: &str = "bpfel-unknown-none";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
 
+/// Keeps the repository's place on the disk out of the object's symbols.
+const RUSTC_WRAPPER: &str = "xtask/src/ebpf/rustc-by-name";
+
 /// A compiler for BPF.
 pub(super) enum Toolchain {
     /// The distribution's, whose sysroot holds `core` for [`TARGET`].
@@ -94,6 +97,7 @@ impl Toolchain {
         Ok(cargo
             .env("RUSTC", self.rustc())
             .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTC_WRAPPER", root().join(RUSTC_WRAPPER))
             .env("PATH", path)
             .env("LD_LIBRARY_PATH", self.linker_lib()?)
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")))
