@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{Cmd, root};
 use crate::table::{duration, table};
-use crate::{codegen, ebpf, forbidden, fuzz, test, tools};
+use crate::{codegen, ebpf, forbidden, fuzz, test, tools, vm};
 
 /// The two commands the README promises: build, and test.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -p probity -- scan", "cargo xtask test"];
@@ -24,14 +24,14 @@ pub(crate) struct Args {
 }
 
 /// What a step that did not fail has to say: nothing, a note, or why it was not run.
-enum Done {
+pub(crate) enum Done {
     Passed(String),
     NotRun(String),
 }
 
 type Step = (&'static str, fn() -> Result<Done>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("fmt", fmt),
     ("words", words),
     ("readme", readme),
@@ -39,7 +39,8 @@ const STEPS: [Step; 11] = [
     ("test", tests),
     ("codegen", generated),
     ("doc", doc),
-    ("ebpf", programs),
+    ("ebpf", ebpf::ci),
+    ("vm", vm::ci),
     ("deny", deny),
     ("advisories", advisories),
     ("fuzz", fuzz_smoke),
@@ -152,13 +153,6 @@ fn doc() -> Result<Done> {
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     passed()
-}
-
-fn programs() -> Result<Done> {
-    Ok(match ebpf::ci()? {
-        ebpf::Ci::Rebuilt(note) => Done::Passed(note),
-        ebpf::Ci::NotRebuilt(why) => Done::NotRun(why),
-    })
 }
 
 fn deny() -> Result<Done> {

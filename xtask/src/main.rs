@@ -15,6 +15,7 @@ mod scan;
 mod table;
 mod test;
 mod tools;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Task {
     Codegen(codegen::Args),
     /// Build the eBPF programs into the committed object
     Ebpf(ebpf::Args),
+    /// Run the watcher's tests on Debian kernels, in virtual machines
+    Vm(vm::Args),
     /// Run one command and print what it took, as JSON on standard output
     #[command(hide = true)]
     Measure(run::MeasureArgs),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::bench(&args),
         Task::Codegen(args) => codegen::codegen(&args),
         Task::Ebpf(args) => ebpf::ebpf(&args),
+        Task::Vm(args) => vm::vm(&args),
         Task::Measure(args) => run::measure_child(&args),
     };
     match done {

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 use crate::run::{Cmd, root, target_dir};
 use crate::tools;
 
-const SKIP: &str = "probity-skip:";
+/// What a test prints that cannot run on this host, and why, before it passes.
+pub(crate) const SKIP: &str = "probity-skip:";
 
 /// A tool's configuration for nextest: a report at `path` that keeps what passing tests print.
 fn nextest_config(path: &Path) -> String {

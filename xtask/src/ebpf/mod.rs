@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::ci::Done;
 use crate::run::{Cmd, root, target_dir};
 use crate::tools;
 use provenance::Provenance;
@@ -59,8 +60,8 @@ pub(crate) fn ebpf(args: &Args) -> Result<()> {
 ///
 /// # Errors
 ///
-/// When one of these fails; a toolchain that cannot be had here is told in [`Ci::NotRebuilt`], not as an error.
-pub(crate) fn ci() -> Result<Ci> {
+/// When one of these fails; a toolchain that cannot be had here is a step not run, not an error.
+pub(crate) fn ci() -> Result<Done> {
     let recorded = check()?;
     let manifest = format!("{PROGRAMS}/Cargo.toml");
     Cmd::cargo()
@@ -81,22 +82,14 @@ pub(crate) fn ci() -> Result<Ci> {
         .args(["--", "-D", "warnings"])
         .run()?;
     if let Err(error) = toolchain::get() {
-        return Ok(Ci::NotRebuilt(format!("sources match, but no rebuild: {error:#}")));
+        return Ok(Done::NotRun(format!("sources match, but no rebuild: {error:#}")));
     }
     let (object, said) = rebuild(&recorded)?;
     Cmd::cargo()
         .args(["test", "--quiet", "--package", "probity-watch"])
         .env("PROBITY_BPF_OBJECT", &object)
         .run()?;
-    Ok(Ci::Rebuilt(said))
-}
-
-/// How far the CI step came.
-pub(crate) enum Ci {
-    /// All of it, with a note on how the bytes compare.
-    Rebuilt(String),
-    /// Without a BPF toolchain, which could not be installed for this reason.
-    NotRebuilt(String),
+    Ok(Done::Passed(said))
 }
 
 fn write() -> Result<()> {

@@ -75,6 +75,12 @@ fn nightly() -> Option<Toolchain> {
         .map(|sysroot| Toolchain::Nightly { sysroot })
 }
 
+/// The compiler beside the cargo that runs this task.
+fn own_rustc() -> PathBuf {
+    let beside = std::env::var_os("CARGO").map(|cargo| PathBuf::from(cargo).with_file_name("rustc"));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| "rustc".into())
+}
+
 fn sysroot_of(rustc: &Path) -> Result<PathBuf> {
     let text = Cmd::new(rustc).quiet().args(["--print", "sysroot"]).read()?;
     Ok(PathBuf::from(text.trim()))
@@ -127,7 +133,7 @@ impl Toolchain {
     /// The folder with the `libLLVM` the linker opens: the nightly's, else that of the toolchain that runs this task.
     fn linker_lib(&self) -> Result<PathBuf> {
         let lib = match self {
-            Self::Debian { .. } => sysroot_of(Path::new("rustc"))?.join("lib"),
+            Self::Debian { .. } => sysroot_of(&own_rustc())?.join("lib"),
             Self::Nightly { sysroot } => sysroot.join("lib"),
         };
         let mut names = fs::read_dir(&lib)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

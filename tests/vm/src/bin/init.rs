@@ -1,0 +1,203 @@
+//! The first process of a test machine: mounts, loads modules, runs the manifest's commands, turns the machine off.
+//!
+//! It never fails: what cannot be set up is a note on the console, and the commands show whether it mattered.
+
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use probity_vm::console::{Line, TIMED_OUT};
+use probity_vm::manifest::{self, Command};
+use probity_vm::{MANIFEST, MODULES};
+use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::system::{RebootCommand, finit_module, reboot};
+
+/// What is mounted where: type, place, options.
+const MOUNTS: [(&str, &str, &CStr); 11] = [
+    ("proc", "/proc", c""),
+    ("sysfs", "/sys", c""),
+    ("devtmpfs", "/dev", c""),
+    ("devpts", "/dev/pts", c"ptmxmode=0666"),
+    ("tmpfs", "/dev/shm", c"mode=1777"),
+    ("tmpfs", "/tmp", c"mode=1777"),
+    ("tmpfs", "/run", c"mode=0755"),
+    ("cgroup2", "/sys/fs/cgroup", c""),
+    ("bpf", "/sys/fs/bpf", c""),
+    ("securityfs", "/sys/kernel/security", c""),
+    ("tracefs", "/sys/kernel/tracing", c""),
+];
+
+/// How long output may still come once a command has ended and what it left behind was killed.
+const DRAIN: Duration = Duration::from_secs(5);
+
+fn main() {
+    for (kind, place, options) in MOUNTS {
+        let mounted = fs::create_dir_all(place)
+            .map_err(|error| error.to_string())
+            .and_then(|()| mount(kind, place, kind, MountFlags::empty(), options).map_err(|error| error.to_string()));
+        if let Err(error) = mounted {
+            note(format!("{place}: {error}"));
+        }
+    }
+    busybox(&["--install", "-s", "/bin"]);
+    busybox(&["ip", "link", "set", "lo", "up"]);
+    busybox(&["hostname", "probity"]);
+    load_modules();
+    say(&Line::Ready);
+    match fs::read_to_string(MANIFEST)
+        .map_err(|error| error.to_string())
+        .and_then(|text| manifest::read(&text))
+    {
+        Ok(commands) => commands.iter().for_each(run),
+        Err(error) => note(format!("{MANIFEST}: {error}")),
+    }
+    say(&Line::Done);
+    rustix::fs::sync();
+    // The kernel panics when its first process ends, so this one waits for the power to go.
+    if let Err(error) = reboot(RebootCommand::PowerOff) {
+        note(format!("power off: {error}"));
+    }
+    loop {
+        thread::park();
+    }
+}
+
+fn say(line: &Line) {
+    println!("{line}");
+}
+
+fn note(text: String) {
+    say(&Line::Note(text));
+}
+
+fn busybox(words: &[&str]) {
+    match process::Command::new("/bin/busybox").args(words).status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => note(format!("busybox {}: {status}", words.join(" "))),
+        Err(error) => note(format!("busybox {}: {error}", words.join(" "))),
+    }
+}
+
+fn load_modules() {
+    let mut paths: Vec<_> = match fs::read_dir(MODULES) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(error) => return note(format!("{MODULES}: {error}")),
+    };
+    paths.sort();
+    for path in paths {
+        let loaded = File::open(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|file| finit_module(file, c"", 0).map_err(|error| error.to_string()));
+        if let Err(error) = loaded {
+            note(format!("{}: {error}", path.display()));
+        }
+    }
+}
+
+/// Runs one command to its end or its timeout, then ends whatever it left behind.
+fn run(command: &Command) {
+    say(&Line::Begin(command.name.clone()));
+    let start = Instant::now();
+    let code = match spawn(command) {
+        Ok((pid, output)) => {
+            let code = ended(pid, start + command.timeout, &output);
+            end_all_others();
+            print(&output, Instant::now() + DRAIN);
+            code
+        }
+        Err(error) => {
+            say(&Line::Output(format!("cannot start: {error}")));
+            127
+        }
+    };
+    let millis = start.elapsed().as_millis();
+    say(&Line::End { code, millis });
+}
+
+/// Starts a command in a process group of its own; both its outputs arrive as lines.
+fn spawn(command: &Command) -> std::io::Result<(Pid, Receiver<String>)> {
+    let (reader, writer) = std::io::pipe()?;
+    let (program, rest) = command.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let child = process::Command::new(program)
+        .args(rest)
+        .current_dir(Path::new(&command.dir))
+        .env_clear()
+        .envs(command.env.iter().map(|(key, value)| (key, value)))
+        .stdin(process::Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .process_group(0)
+        .spawn()?;
+    let pid = Pid::from_child(&child);
+    // A bound, so that a command that floods its output waits for the slow console instead of filling the memory.
+    let (sender, receiver) = sync_channel(256);
+    thread::spawn(move || {
+        for line in lines(reader) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((pid, receiver))
+}
+
+fn lines(reader: PipeReader) -> impl Iterator<Item = String> {
+    let pieces = BufReader::new(reader).split(b'\n');
+    pieces
+        .map_while(Result::ok)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Waits for `pid` while orphans end too, printing output as it comes; returns its exit code.
+fn ended(pid: Pid, deadline: Instant, output: &Receiver<String>) -> i32 {
+    loop {
+        print(output, Instant::now() + Duration::from_millis(50));
+        while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {
+            if ended == pid {
+                let signal = status.terminating_signal().map(|signal| signal.saturating_add(128));
+                return status.exit_status().or(signal).unwrap_or(255);
+            }
+        }
+        if Instant::now() >= deadline {
+            return TIMED_OUT;
+        }
+    }
+}
+
+/// Prints output until none is left or `deadline` is reached.
+fn print(output: &Receiver<String>, deadline: Instant) {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        match output.recv_timeout(left) {
+            Ok(line) => say(&Line::Output(line)),
+            Err(RecvTimeoutError::Timeout) => return,
+            Err(RecvTimeoutError::Disconnected) => return thread::sleep(left.min(Duration::from_millis(10))),
+        }
+    }
+}
+
+/// Kills every process but this one, and reaps them. Kernel threads do not heed the signal.
+fn end_all_others() {
+    let Ok(entries) = fs::read_dir("/proc") else { return };
+    let own = rustix::process::getpid();
+    for entry in entries.flatten() {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        // A kernel thread has no executable to point to.
+        let kernel = fs::read_link(entry.path().join("exe")).is_err();
+        if let Some(pid) = number.and_then(Pid::from_raw).filter(|pid| *pid != own && !kernel) {
+            // It may have ended meanwhile, which is as well.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}

@@ -1,0 +1,349 @@
+//! `cargo xtask vm`: the watcher's tests on Debian's kernels, each in an emulated machine of its own.
+//!
+//! A machine has no disk and no network: its root is an archive made here, its first process is `probity-init`, and what
+//! it has to say comes over the serial line. Kernels, logs and archives are under `target/vm`.
+
+mod apt;
+mod cpio;
+mod guest;
+mod image;
+mod kernel;
+mod libraries;
+mod modules;
+mod suite;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::ci::Done;
+use crate::table::{duration, table};
+use crate::test::SKIP;
+use crate::tools;
+use guest::{Machine, Ran};
+use kernel::{Kernel, Series};
+
+/// The security modules a machine starts; BPF's is left out to see a host whose `lsm=` lacks it.
+const LSM: &str = "landlock,lockdown,yama";
+
+/// How much of a failed command's output is shown.
+const TAIL: usize = 40;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The kernels to boot
+    #[arg(long, value_delimiter = ',', default_values = ["6.1", "6.12"])]
+    kernel: Vec<Series>,
+    /// The backends to try, each in a machine of its own
+    #[arg(long, value_delimiter = ',', default_values = ["lsm", "hook"])]
+    backend: Vec<Backend>,
+    /// Boot without BPF among the security modules
+    #[arg(long)]
+    lsm_without_bpf: bool,
+    /// Boot the remaining machines after a failure
+    #[arg(long)]
+    keep_going: bool,
+    /// Names, or parts of names, of the tests to run
+    test_filter: Vec<String>,
+}
+
+/// How the watcher hooks into the kernel: `PROBITY_BACKEND` tells its tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Backend {
+    /// BPF LSM programs
+    Lsm,
+    /// fentry and `fmod_ret` on the same functions
+    Hook,
+    /// Tracepoints and cgroup hooks
+    Trace,
+}
+
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Hook => "hook",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// One machine to boot.
+struct Boot {
+    series: Series,
+    backend: Backend,
+    bpf_lsm: bool,
+}
+
+/// Boots each kernel with each backend and runs the tests.
+///
+/// # Errors
+///
+/// When a kernel cannot be had, a machine dies, or a test fails.
+pub(crate) fn vm(args: &Args) -> Result<()> {
+    let mut boots = Vec::new();
+    for &series in &args.kernel {
+        for &backend in &args.backend {
+            let bpf_lsm = !args.lsm_without_bpf;
+            boots.push(Boot {
+                series,
+                backend,
+                bpf_lsm,
+            });
+        }
+    }
+    let needs = Needs::get(&boots)?;
+    run(&needs, &boots, &args.test_filter, args.keep_going).map(|_| ())
+}
+
+/// The CI step: both LSM kernels, each backend where it is at home: `hook` is for hosts without the BPF LSM.
+///
+/// # Errors
+///
+/// When a machine dies or a test fails; kernels that cannot be had are a step not run.
+pub(crate) fn ci() -> Result<Done> {
+    let mut boots = Vec::new();
+    for series in [Series::Lts, Series::Current] {
+        for (backend, bpf_lsm) in [(Backend::Lsm, true), (Backend::Hook, false)] {
+            boots.push(Boot {
+                series,
+                backend,
+                bpf_lsm,
+            });
+        }
+    }
+    match Needs::get(&boots) {
+        Ok(needs) => Ok(Done::Passed(run(&needs, &boots, &[], true)?)),
+        Err(error) => Ok(Done::NotRun(format!("{error:#}"))),
+    }
+}
+
+/// What comes from elsewhere: fetched or installed before anything is built.
+struct Needs {
+    qemu: PathBuf,
+    kernels: Vec<(Series, Kernel)>,
+}
+
+impl Needs {
+    fn get(boots: &[Boot]) -> Result<Self> {
+        if std::env::consts::ARCH != "x86_64" {
+            bail!("the kernels are for x86_64");
+        }
+        let mut kernels: Vec<(Series, Kernel)> = Vec::new();
+        for boot in boots {
+            if !kernels.iter().any(|(series, _)| *series == boot.series) {
+                let kernel = kernel::get(boot.series).with_context(|| format!("no kernel {}", boot.series.name()))?;
+                kernels.push((boot.series, kernel));
+            }
+        }
+        let qemu = "qemu-system-x86_64";
+        if tools::find(qemu).is_none() {
+            tools::apt_install(&["qemu-system-x86"])?;
+        }
+        let qemu = tools::need(qemu, "Debian calls it qemu-system-x86")?;
+        image::busybox()?;
+        Ok(Self { qemu, kernels })
+    }
+
+    fn kernel(&self, series: Series) -> Result<&Kernel> {
+        let mut kernels = self.kernels.iter();
+        let found = kernels.find(|(known, _)| *known == series).map(|(_, kernel)| kernel);
+        found.with_context(|| format!("no kernel {}", series.name()))
+    }
+}
+
+/// Builds what the machines need, boots them one after the other, prints a table; returns its sum as a sentence.
+fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Result<String> {
+    let suite = suite::build()?;
+    let base = image::Base::new(&suite)?;
+    let object = std::env::var_os("PROBITY_BPF_OBJECT").map(|_| image::OBJECT);
+    let mut rows = Vec::new();
+    let mut failed = Vec::new();
+    let mut sum = Counts::default();
+    for boot in boots {
+        let lsm = if boot.bpf_lsm {
+            format!("{LSM},bpf")
+        } else {
+            LSM.to_owned()
+        };
+        let with = if boot.bpf_lsm { "bpf" } else { "no bpf" };
+        let name = format!(
+            "{}-{}-{}",
+            boot.series.name(),
+            boot.backend.name(),
+            with.replace(' ', "-")
+        );
+        let kernel = needs.kernel(boot.series)?;
+        let commands = suite.commands(boot.backend, object, filter);
+        let home = apt::home();
+        let initrd = home.join("root.cpio");
+        fs::write(&initrd, base.archive(kernel, &commands)?)?;
+        let logs = home.join("logs").join(&name);
+        eprintln!("== {name}: {}", kernel.package.trim());
+        let machine = Machine {
+            qemu: &needs.qemu,
+            kernel: &kernel.image,
+            initrd: &initrd,
+            lsm: &lsm,
+            logs: &logs,
+        };
+        let start = Instant::now();
+        let mut counts = Counts::default();
+        let mut broken = None;
+        match guest::run(&machine, &commands) {
+            Ok(ran) => {
+                ran.iter().for_each(|one| report(one, &mut counts));
+                if ran.len() < commands.len() {
+                    broken = Some(format!("{} of {} commands ran", ran.len(), commands.len()));
+                }
+            }
+            Err(error) => broken = Some(format!("{error:#}")),
+        }
+        if let Some(why) = &broken {
+            eprintln!("xtask vm: {name}: {why}");
+        }
+        rows.push(row(boot, with, &counts, broken.is_some(), start.elapsed()));
+        sum.add(&counts);
+        if broken.is_some() || counts.failed > 0 {
+            failed.push(name);
+            if !keep_going {
+                break;
+            }
+        }
+    }
+    let head = [
+        "kernel", "backend", "lsm", "passed", "failed", "skipped", "result", "time",
+    ];
+    eprintln!("\n{}", table(&head, &rows));
+    if !failed.is_empty() {
+        bail!(
+            "failed: {}; logs are in {}",
+            failed.join(", "),
+            apt::home().join("logs").display()
+        );
+    }
+    Ok(format!(
+        "{} boots: {} passed, of which {} could not run there",
+        rows.len(),
+        sum.passed,
+        sum.skipped
+    ))
+}
+
+fn row(boot: &Boot, with: &str, counts: &Counts, broken: bool, time: Duration) -> Vec<String> {
+    let result = match (broken, counts.failed) {
+        (true, _) => "DIED",
+        (false, 0) => "passed",
+        (false, _) => "FAILED",
+    };
+    vec![
+        boot.series.name().to_owned(),
+        boot.backend.name().to_owned(),
+        with.to_owned(),
+        counts.passed.to_string(),
+        counts.failed.to_string(),
+        counts.skipped.to_string(),
+        result.to_owned(),
+        duration(time),
+    ]
+}
+
+/// Tests by how they went; a program that is not a test counts as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// What a command's output and exit code say.
+    fn of(ran: &Ran) -> Self {
+        let results: Vec<(u64, u64)> = ran.output.iter().filter_map(|line| result(line)).collect();
+        let good = ran.code == Some(0);
+        let mut counts = Self {
+            passed: results.iter().map(|(passed, _)| passed).sum(),
+            failed: results.iter().map(|(_, failed)| failed).sum(),
+            skipped: ran.output.iter().map(|line| u64::from(line.contains(SKIP))).sum(),
+        };
+        if results.is_empty() && good {
+            counts.passed = 1;
+        }
+        if !good {
+            counts.failed = counts.failed.max(1);
+        }
+        counts
+    }
+}
+
+/// Passed and failed tests in libtest's closing line: `test result: ok. 3 passed; 0 failed; ...`.
+fn result(line: &str) -> Option<(u64, u64)> {
+    let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut parts = rest.split("; ");
+    let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
+    let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
+    Some((passed, failed))
+}
+
+/// Prints how one command went, with the end of its output when it failed, and counts it.
+fn report(ran: &Ran, counts: &mut Counts) {
+    let own = Counts::of(ran);
+    counts.add(&own);
+    let code = ran
+        .code
+        .map_or_else(|| "did not end".to_owned(), |code| format!("exit {code}"));
+    let (passed, failed, skipped) = (own.passed, own.failed, own.skipped);
+    let time = duration(ran.time);
+    eprintln!(
+        "  {}: {passed} passed, {failed} failed, {skipped} skipped, {code}, {time}",
+        ran.name
+    );
+    if own.failed > 0 || ran.name == "facts" {
+        let from = ran.output.len().saturating_sub(TAIL);
+        for line in ran.output.iter().skip(from) {
+            eprintln!("    {line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(code: Option<i32>, output: &[&str]) -> Counts {
+        Counts::of(&Ran {
+            name: String::new(),
+            code,
+            time: Duration::ZERO,
+            output: output.iter().map(|line| (*line).to_owned()).collect(),
+        })
+    }
+
+    fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
+        Counts {
+            passed,
+            failed,
+            skipped,
+        }
+    }
+
+    #[test]
+    fn a_command_is_counted_by_its_tests_and_its_exit_code() {
+        let ok = "test result: ok. 12 passed; 0 failed; 0 ignored";
+        let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored";
+        assert_eq!(ran(Some(0), &["probity-skip: no BTF", ok]), counts(12, 0, 1));
+        assert_eq!(ran(Some(101), &[bad]), counts(3, 2, 0));
+        assert_eq!(ran(Some(0), &["kernel 6.1"]), counts(1, 0, 0));
+        assert_eq!(ran(Some(139), &[]), counts(0, 1, 0));
+        assert_eq!(ran(Some(1), &[ok]), counts(12, 1, 0));
+        assert_eq!(ran(None, &[]), counts(0, 1, 0));
+    }
+}
