@@ -8,7 +8,7 @@
 //! | 110 | name's size | name, NUL; then zeros to a multiple of four |
 //! | | size | contents; then zeros to a multiple of four |
 //!
-//! Everything belongs to root. Folders are written before what they hold.
+//! Everything belongs to root, unless said otherwise. Folders are written before what they hold.
 
 use std::collections::BTreeSet;
 
@@ -30,32 +30,37 @@ pub(super) struct Archive {
 impl Archive {
     /// Adds a folder and those above it.
     pub(super) fn folder(&mut self, path: &str) -> Result<()> {
+        self.folder_of(path, 0o755, 0)
+    }
+
+    /// Adds a folder with its permissions and the user and group it belongs to, and those above it.
+    pub(super) fn folder_of(&mut self, path: &str, permissions: u32, owner: u32) -> Result<()> {
         let path = relative(path);
         if path.is_empty() || self.folders.contains(path) {
             return Ok(());
         }
         self.above(path)?;
         self.folders.insert(path.to_owned());
-        self.entry(path, FOLDER | 0o755, b"")
+        self.entry(path, FOLDER | permissions, owner, b"")
     }
 
     /// Adds a file with its permissions.
     pub(super) fn file(&mut self, path: &str, permissions: u32, contents: &[u8]) -> Result<()> {
         let path = relative(path);
         self.above(path)?;
-        self.entry(path, FILE | permissions, contents)
+        self.entry(path, FILE | permissions, 0, contents)
     }
 
     /// Adds a symbolic link.
     pub(super) fn link(&mut self, path: &str, target: &str) -> Result<()> {
         let path = relative(path);
         self.above(path)?;
-        self.entry(path, LINK | 0o777, target.as_bytes())
+        self.entry(path, LINK | 0o777, 0, target.as_bytes())
     }
 
     /// The whole archive.
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
-        self.entry(END, 0, b"")?;
+        self.entry(END, 0, 0, b"")?;
         Ok(self.bytes)
     }
 
@@ -63,12 +68,12 @@ impl Archive {
         path.rsplit_once('/').map_or(Ok(()), |(above, _)| self.folder(above))
     }
 
-    fn entry(&mut self, name: &str, mode: u32, contents: &[u8]) -> Result<()> {
+    fn entry(&mut self, name: &str, mode: u32, owner: u32, contents: &[u8]) -> Result<()> {
         let size = u32::try_from(contents.len()).with_context(|| format!("{name} is too large"))?;
         let name_size = u32::try_from(name.len() + 1).with_context(|| format!("{name} is too long"))?;
         self.entries += 1;
         self.bytes.extend(b"070701");
-        for field in [self.entries, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0] {
+        for field in [self.entries, mode, owner, owner, 1, 0, size, 0, 0, 0, 0, name_size, 0] {
             self.bytes.extend(format!("{field:08x}").bytes());
         }
         self.bytes.extend(name.bytes());

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use probity_vm::console::{Line, TIMED_OUT};
 use probity_vm::manifest::Command;
 
@@ -44,19 +44,30 @@ pub(super) struct Ran {
     pub(super) output: Vec<String>,
 }
 
-/// Boots the machine and runs `commands`; returns how each went, those that were never reached left out.
+/// How one boot went.
+pub(super) struct Session {
+    /// The commands that were begun, in order.
+    pub(super) ran: Vec<Ran>,
+    /// Why the machine did not reach the end: it hangs or it died.
+    pub(super) broken: Option<&'static str>,
+}
+
+/// Boots the machine and runs `commands`.
 ///
 /// # Errors
 ///
-/// When the machine does not come up, hangs, or dies before the last command.
-pub(super) fn run(machine: &Machine<'_>, commands: &[Command]) -> Result<Vec<Ran>> {
+/// When the emulator cannot be started or a log cannot be written.
+pub(super) fn run(machine: &Machine<'_>, commands: &[Command]) -> Result<Session> {
+    if machine.logs.exists() {
+        fs::remove_dir_all(machine.logs)?;
+    }
     fs::create_dir_all(machine.logs)?;
     let mut console = File::create(machine.logs.join("console.log"))?;
     let mut guest = start(machine)?;
     let lines = lines(&mut guest.child)?;
-    let mut session = Session::default();
+    let mut transcript = Transcript::default();
     let mut deadline = Instant::now() + BOOT;
-    let end = loop {
+    let broken = loop {
         let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => break Some("the machine hangs"),
@@ -71,41 +82,30 @@ pub(super) fn run(machine: &Machine<'_>, commands: &[Command]) -> Result<Vec<Ran
                     .find(|command| command.name == name)
                     .map(|command| command.timeout);
                 deadline = Instant::now() + own.unwrap_or_default() + GRACE;
-                session.see(Line::Begin(name));
+                transcript.see(Line::Begin(name));
             }
-            Some(said) => session.see(said),
+            Some(said) => transcript.see(said),
             None => {}
         }
     };
-    let ran = session.close();
+    let ran = transcript.close();
     for one in &ran {
         let name = one
             .name
             .replace(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c), "_");
         fs::write(machine.logs.join(format!("{name}.log")), one.output.join("\n") + "\n")?;
     }
-    match end {
-        None => Ok(ran),
-        Some(what) => {
-            let last = ran
-                .last()
-                .map_or("it was ready".to_owned(), |one| format!("{} began", one.name));
-            bail!(
-                "{what} after {last}; see {}",
-                machine.logs.join("console.log").display()
-            )
-        }
-    }
+    Ok(Session { ran, broken })
 }
 
 /// What the protocol's lines amount to.
 #[derive(Default)]
-struct Session {
+struct Transcript {
     ran: Vec<Ran>,
     running: Option<Ran>,
 }
 
-impl Session {
+impl Transcript {
     fn see(&mut self, line: Line) {
         match (line, &mut self.running) {
             (Line::Begin(name), running) => {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn output_belongs_to_the_command_that_runs() {
-        let mut session = Session::default();
+        let mut transcript = Transcript::default();
         let said = |text: &str| Line::Output(text.to_owned());
         for line in [
             said("early"),
@@ -219,9 +219,9 @@ mod tests {
             Line::Begin("b".to_owned()),
             said("two"),
         ] {
-            session.see(line);
+            transcript.see(line);
         }
-        let ran = session.close();
+        let ran = transcript.close();
         let seen: Vec<(&str, Option<i32>, &[String])> = ran
             .iter()
             .map(|one| (one.name.as_str(), one.code, one.output.as_slice()))

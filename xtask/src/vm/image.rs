@@ -30,6 +30,12 @@ const FILES: [(&str, &str); 5] = [
     ("/etc/resolv.conf", "nameserver 127.0.0.1\n"),
 ];
 
+/// The user `probity` of [`FILES`].
+const USER: u32 = 1000;
+
+/// Brought along where this machine has them. A test that misses one in the machine skips, as it does here.
+const TOOLS: [&str; 3] = ["mkfs.ext4", "mkfs.btrfs", "mkfs.xfs"];
+
 /// The part of a root that is the same for every kernel and backend.
 pub(super) struct Base {
     files: Vec<(String, u32, Vec<u8>)>,
@@ -49,6 +55,12 @@ impl Base {
             libraries::collect(&bytes, &mut needed).with_context(|| format!("in {}", program.built.display()))?;
             files.push((program.place.clone(), 0o755, bytes));
         }
+        let tools = TOOLS.iter().filter_map(|name| Some((name, on_system_path(name)?)));
+        for (name, path) in tools {
+            let bytes = fs::read(&path)?;
+            libraries::collect(&bytes, &mut needed).with_context(|| format!("in {}", path.display()))?;
+            files.push((format!("/bin/{name}"), 0o755, bytes));
+        }
         for path in needed {
             let bytes = fs::read(&path)?;
             files.push((path.display().to_string(), 0o755, bytes));
@@ -67,18 +79,13 @@ impl Base {
     /// The root for one boot, as the kernel unpacks it.
     pub(super) fn archive(&self, kernel: &Kernel, commands: &[Command]) -> Result<Vec<u8>> {
         let mut archive = Archive::default();
-        for folder in [
-            "/proc",
-            "/sys",
-            "/dev",
-            "/tmp",
-            "/run",
-            "/home/probity",
-            "/var/tmp",
-            "/mnt",
-        ] {
+        for folder in ["/proc", "/sys", "/dev", "/run", "/home", "/mnt"] {
             archive.folder(folder)?;
         }
+        for folder in ["/tmp", "/var/tmp"] {
+            archive.folder_of(folder, 0o1777, 0)?;
+        }
+        archive.folder_of("/home/probity", 0o755, USER)?;
         for link in ["/usr/bin", "/sbin", "/usr/sbin"] {
             archive.link(link, "/bin")?;
         }
@@ -128,6 +135,12 @@ fn stripped(program: &PathBuf) -> Result<Vec<u8>> {
         .arg(program)
         .read()?;
     Ok(fs::read(&out)?)
+}
+
+/// Where a program for administrators is; these folders are not always on `PATH`.
+fn on_system_path(program: &str) -> Option<PathBuf> {
+    let places = ["/usr/sbin", "/sbin", "/usr/bin"].map(|folder| PathBuf::from(folder).join(program));
+    places.into_iter().find(|path| path.is_file())
 }
 
 /// A static busybox: the shell and the small programs that tests start.

@@ -55,7 +55,7 @@ fn needs(program: &[u8]) -> Result<Needs> {
     }
     let table = file.elf_dynamic_table()?;
     let mut libraries = Vec::new();
-    for entry in table.iter().filter(|entry| entry.tag == i64::from(DT_NEEDED)) {
+    for entry in table.iter().filter(|entry| entry.tag == DT_NEEDED) {
         libraries.push(text(table.string(entry)?)?);
     }
     Ok(Needs { interpreter, libraries })

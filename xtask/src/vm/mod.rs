@@ -190,23 +190,23 @@ fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Re
             logs: &logs,
         };
         let start = Instant::now();
+        let session = guest::run(&machine, &commands)?;
         let mut counts = Counts::default();
-        let mut broken = None;
-        match guest::run(&machine, &commands) {
-            Ok(ran) => {
-                ran.iter().for_each(|one| report(one, &mut counts));
-                if ran.len() < commands.len() {
-                    broken = Some(format!("{} of {} commands ran", ran.len(), commands.len()));
-                }
-            }
-            Err(error) => broken = Some(format!("{error:#}")),
+        session.ran.iter().for_each(|ran| report(ran, &mut counts));
+        let mut broken = session.broken.is_some();
+        if let Some(what) = session.broken {
+            eprintln!("xtask vm: {what}; see {}", logs.join("console.log").display());
+        } else if session.ran.len() < commands.len() {
+            eprintln!(
+                "xtask vm: only {} of {} commands ran",
+                session.ran.len(),
+                commands.len()
+            );
+            broken = true;
         }
-        if let Some(why) = &broken {
-            eprintln!("xtask vm: {name}: {why}");
-        }
-        rows.push(row(boot, with, &counts, broken.is_some(), start.elapsed()));
+        rows.push(row(boot, with, &counts, broken, start.elapsed()));
         sum.add(&counts);
-        if broken.is_some() || counts.failed > 0 {
+        if broken || counts.failed > 0 {
             failed.push(name);
             if !keep_going {
                 break;

@@ -86,6 +86,7 @@ pub(super) fn build() -> Result<Suite> {
         programs.push(Program { place, built });
         tests.push(name);
     }
+    tests.sort();
     let dir = dir.clone();
     Ok(Suite { programs, tests, dir })
 }

@@ -4,7 +4,8 @@
 
 use std::ffi::CStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{self, BufRead, BufReader, PipeReader};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process;
@@ -15,9 +16,12 @@ use std::time::{Duration, Instant};
 use probity_vm::console::{Line, TIMED_OUT};
 use probity_vm::manifest::{self, Command};
 use probity_vm::{MANIFEST, MODULES};
-use rustix::mount::{MountFlags, mount};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::mount::{MountFlags, mount, mount_move};
+use rustix::process::{Pid, Signal, WaitOptions, chdir, chroot, kill_process, wait};
 use rustix::system::{RebootCommand, finit_module, reboot};
+
+/// Where the root that stays is made.
+const NEW_ROOT: &str = "/new-root";
 
 /// What is mounted where: type, place, options.
 const MOUNTS: [(&str, &str, &CStr); 11] = [
@@ -38,6 +42,9 @@ const MOUNTS: [(&str, &str, &CStr); 11] = [
 const DRAIN: Duration = Duration::from_secs(5);
 
 fn main() {
+    if let Err(error) = leave_archive() {
+        note(format!("still in the first root: {error}"));
+    }
     for (kind, place, options) in MOUNTS {
         let mounted = fs::create_dir_all(place)
             .map_err(|error| error.to_string())
@@ -66,6 +73,48 @@ fn main() {
     }
     loop {
         thread::park();
+    }
+}
+
+/// Moves everything into a file system of its own and makes that the root: `pivot_root` is refused in the first one.
+fn leave_archive() -> io::Result<()> {
+    fs::create_dir(NEW_ROOT)?;
+    mount("tmpfs", NEW_ROOT, "tmpfs", MountFlags::empty(), c"mode=0755,size=90%")?;
+    for entry in fs::read_dir("/")? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.path() == Path::new(NEW_ROOT) {
+            continue;
+        }
+        relocate(&entry.path(), &Path::new(NEW_ROOT).join(name))?;
+    }
+    chdir(NEW_ROOT)?;
+    mount_move(".", "/")?;
+    chroot(".")?;
+    chdir("/")?;
+    Ok(())
+}
+
+/// Copies a file, a link or a folder and removes it, so that nothing is in memory twice. Devices are left behind.
+fn relocate(from: &Path, to: &Path) -> io::Result<()> {
+    let data = fs::symlink_metadata(from)?;
+    let kind = data.file_type();
+    if kind.is_dir() {
+        fs::create_dir(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            relocate(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        fs::set_permissions(to, data.permissions())?;
+        chown(to, Some(data.uid()), Some(data.gid()))
+    } else if kind.is_symlink() {
+        symlink(fs::read_link(from)?, to)?;
+        fs::remove_file(from)
+    } else if kind.is_file() {
+        fs::copy(from, to)?;
+        fs::remove_file(from)
+    } else {
+        Ok(())
     }
 }
 
@@ -122,9 +171,9 @@ fn run(command: &Command) {
 }
 
 /// Starts a command in a process group of its own; both its outputs arrive as lines.
-fn spawn(command: &Command) -> std::io::Result<(Pid, Receiver<String>)> {
-    let (reader, writer) = std::io::pipe()?;
-    let (program, rest) = command.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
+fn spawn(command: &Command) -> io::Result<(Pid, Receiver<String>)> {
+    let (reader, writer) = io::pipe()?;
+    let (program, rest) = command.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let child = process::Command::new(program)
         .args(rest)
         .current_dir(Path::new(&command.dir))
