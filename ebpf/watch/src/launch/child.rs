@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString, c_char};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
-use rustix::fs::{Access, AtFlags, CWD, FileType};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::{Gid, Uid};
@@ -52,13 +52,14 @@ impl Report {
     fn unpack(bytes: [u8; Self::SIZE]) -> Option<Self> {
         let [a, b, c, d, e, f, g, h] = bytes;
         let value = u32::from_ne_bytes([e, f, g, h]);
-        let errno = Errno::from_raw_os_error(value.cast_signed());
+        // Only a number that the kernel gave is an Errno.
+        let errno = || Errno::from_raw_os_error(value.cast_signed());
         match u32::from_ne_bytes([a, b, c, d]) {
             0 => Some(Self::Ready(value)),
-            1 => Some(Self::NotFound(errno)),
-            2 => Some(Self::NotExecuted(errno)),
-            3 => Some(Self::NotContained(errno)),
-            4 => Some(Self::NotUser(errno)),
+            1 => Some(Self::NotFound(errno())),
+            2 => Some(Self::NotExecuted(errno())),
+            3 => Some(Self::NotContained(errno())),
+            4 => Some(Self::NotUser(errno())),
             _ => None,
         }
     }
@@ -234,12 +235,27 @@ fn execute(plan: &Plan, candidate: &CStr) -> Errno {
     // SAFETY: the arrays are null-terminated and point into strings the plan owns.
     unsafe { libc::execve(candidate.as_ptr(), plan.argv.as_ptr(), plan.envp.as_ptr()) };
     let error = last_error();
-    if let (Errno::NOEXEC, Some(gap)) = (error, plan.shell_argv.pointers.get(1)) {
+    if let (Errno::NOEXEC, Some(gap), false) = (error, plan.shell_argv.pointers.get(1), is_binary(candidate)) {
         gap.set(candidate.as_ptr());
         // SAFETY: as above; the candidate is one of the plan's strings too.
         unsafe { libc::execve(c"/bin/sh".as_ptr(), plan.shell_argv.as_ptr(), plan.envp.as_ptr()) };
     }
     error
+}
+
+/// Whether a file the kernel refuses is no text, as shells judge it: an ELF header or a zero byte at its beginning.
+fn is_binary(candidate: &CStr) -> bool {
+    let Ok(file) = rustix::fs::open(
+        candidate,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) else {
+        return false;
+    };
+    let mut head = [0; 128];
+    let read = rustix::io::read(&file, &mut head[..]).unwrap_or(0);
+    head.get(..read)
+        .is_some_and(|head| head.starts_with(b"\x7fELF") || head.contains(&0))
 }
 
 fn last_error() -> Errno {

@@ -26,8 +26,9 @@ pub(super) fn seize(pid: Pid) -> io::Result<()> {
     )
 }
 
-/// Waits for `execve`, delivering the signals that come meanwhile. `stopped` is called when job control stops it.
-pub(super) fn await_exec(pid: Pid, stopped: &dyn Fn()) -> io::Result<ExecStop> {
+/// Waits for `execve`, delivering the signals that come meanwhile. `stopped` is called with the signal
+/// when job control stops it.
+pub(super) fn await_exec(pid: Pid, stopped: &dyn Fn(i32)) -> io::Result<ExecStop> {
     loop {
         let mut status = 0;
         // SAFETY: the pointer is valid.
@@ -44,7 +45,7 @@ pub(super) fn await_exec(pid: Pid, stopped: &dyn Fn()) -> io::Result<ExecStop> {
             libc::PTRACE_EVENT_EXEC => return Ok(ExecStop::Executed),
             libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => {
                 request(libc::PTRACE_LISTEN, pid, 0)?;
-                stopped();
+                stopped(signal);
             }
             libc::PTRACE_EVENT_STOP => request(libc::PTRACE_CONT, pid, 0)?,
             _ => request(libc::PTRACE_CONT, pid, signal)?,

@@ -220,7 +220,7 @@ impl Prepared {
             return Err(running.lost());
         }
         if traced {
-            let stopped = || mirror_stop(running.child(), running.pidfd());
+            let stopped = |signal| mirror_stop(running.child(), running.pidfd(), signal);
             let stop = exec_stop::await_exec(running.child(), &stopped).map_err(LaunchError::system("waitpid"))?;
             if let ExecStop::Ended(status) = stop {
                 running.ended(Exit::of_status(status));

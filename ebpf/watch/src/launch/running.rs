@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, pidfd_send_signal, wait, waitpid};
 
-use super::signals::{Arrived, Router};
+use super::signals::{Arrived, Router, stop_by};
 use super::{Cgroup, LaunchError, Result, Verified};
 
 /// How long a killed tree may take to be gone.
@@ -324,8 +324,8 @@ impl Running {
     }
 
     fn note(&mut self, status: WaitStatus) {
-        if status.stopped() {
-            mirror_stop(self.pid, self.pidfd.as_fd());
+        if let Some(signal) = status.stopping_signal() {
+            mirror_stop(self.pid, self.pidfd.as_fd(), signal);
         } else if status.exited() || status.signaled() {
             self.exit = Some(Exit::of_status(status.as_raw()));
         }
@@ -384,13 +384,13 @@ impl Drop for Running {
 /// is continued too. Only job control does that: without a controlling terminal there is nobody to continue us.
 ///
 /// While stopped, nothing drains the watcher's events; the kernel side goes on deciding and counts what it drops.
-pub(super) fn mirror_stop(cmd: Pid, pidfd: BorrowedFd<'_>) {
+pub(super) fn mirror_stop(cmd: Pid, pidfd: BorrowedFd<'_>, signal: i32) {
     if fs::File::open("/dev/tty").is_err() || !is_stopped(cmd) {
         return;
     }
-    if rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).is_ok() {
-        let _gone = pidfd_send_signal(pidfd, Signal::CONT);
-    }
+    stop_by(signal);
+    // It may have been killed while we stood.
+    let _gone = pidfd_send_signal(pidfd, Signal::CONT);
 }
 
 /// Whether `/proc/PID/stat` says `T`; it may have been continued since it was reported.

@@ -150,6 +150,23 @@ impl Drop for Router {
     }
 }
 
+/// Stops this process by `signal` (SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU), whatever handler it has. Returns when it has
+/// been continued.
+pub(super) fn stop_by(signal: libc::c_int) {
+    // SAFETY: sigaction is plain data and the pointers are valid. raise addresses this thread, so that the stop comes
+    // before the call returns and thus before the handler is back.
+    unsafe {
+        let mut default: libc::sigaction = std::mem::zeroed();
+        default.sa_sigaction = libc::SIG_DFL;
+        let mut before: libc::sigaction = std::mem::zeroed();
+        let changed = libc::sigaction(signal, &raw const default, &raw mut before) == 0;
+        libc::raise(signal);
+        if changed {
+            libc::sigaction(signal, &raw const before, std::ptr::null_mut());
+        }
+    }
+}
+
 fn action_of(signal: libc::c_int) -> Option<Action> {
     // SAFETY: sigaction is plain data, the pointer is valid, and a null new action only asks.
     unsafe {
