@@ -89,7 +89,8 @@ fn pseudo_terminal() -> (OwnedFd, OwnedFd) {
 fn job_control() {
     let scene = Scene::new();
     // The shell shows this line too: what the command writes must not be in it as such.
-    let command = "sh -c 'trap \"echo ag\"\"ain\" CONT; trap \"exit 9\" INT; echo ready; while :; do sleep 0.02; done'";
+    let command =
+        "bash -c 'trap \"echo ag\"\"ain\" CONT; trap \"exit 9\" INT; echo ready; while :; do sleep 0.02; done'";
     let seen = |front: &str| {
         let script = format!("{front} {command}; echo first=$?; fg; echo second=$?");
         let mut terminal = Terminal::run(&script);
