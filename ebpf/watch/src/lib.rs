@@ -1,4 +1,9 @@
 //! Follows a process tree with eBPF and says what it did outside its declared set.
 
+pub mod act;
 pub mod kernel;
 pub mod launch;
+pub mod names;
+pub mod report;
+pub mod subject;
+pub mod tally;
