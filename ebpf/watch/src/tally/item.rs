@@ -59,7 +59,7 @@ pub enum Item {
 }
 
 impl Item {
-    pub(super) fn new(act: &Act, host: Option<&str>) -> Self {
+    pub(crate) fn new(act: &Act, host: Option<&str>) -> Self {
         match &act.object {
             Object::File { path, second, .. } => Self::Path {
                 path: path.clone(),

@@ -7,6 +7,7 @@
 mod item;
 
 pub use item::Item;
+pub(crate) use item::parent;
 
 use crate::act::{Access, Act, Backend, FileId, Flags, Kind, ProcessKey, Verdict};
 use crate::subject::Program;
@@ -40,6 +41,30 @@ pub struct GroupKey {
     pub program: Option<Arc<Program>>,
 }
 
+/// Who did an act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct By {
+    /// Thread.
+    pub pid: u32,
+    /// Process.
+    pub tgid: u32,
+    /// Parent process.
+    pub ppid: u32,
+    /// Name of the thread.
+    pub comm: Vec<u8>,
+}
+
+impl By {
+    pub(crate) fn of(act: &Act) -> Self {
+        Self {
+            pid: act.pid,
+            tgid: act.process.tgid,
+            ppid: act.ppid,
+            comm: act.comm.clone(),
+        }
+    }
+}
+
 /// Acts that differ in nothing that matters.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -47,6 +72,10 @@ pub struct Group {
     pub key: Arc<GroupKey>,
     /// How many.
     pub count: u64,
+    /// Those of them that the kernel side counted without sending them.
+    pub repeated: u64,
+    /// Who did the first.
+    pub first_by: By,
     /// Time of the first, nanoseconds since boot.
     pub first: u64,
     /// Time of the last that was sent; later ones may have been counted only.
@@ -144,6 +173,7 @@ impl Tally {
                 continue;
             };
             group.count = group.count.saturating_add(more);
+            group.repeated = group.repeated.saturating_add(more);
             let key = &group.key;
             let number = self.counts.entry((key.kind, key.verdict)).or_default();
             *number = number.saturating_add(more);
@@ -289,6 +319,8 @@ impl Tally {
         self.groups.push(Group {
             key,
             count: 0,
+            repeated: 0,
+            first_by: By::of(act),
             first: act.time,
             last: act.time,
             backend: act.backend,

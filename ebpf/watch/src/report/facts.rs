@@ -1,0 +1,89 @@
+//! What the other parts of the watcher know of a run.
+
+use super::verdict::Ended;
+use serde::Serialize;
+
+/// An act that a probe proved to be seen on this host.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct Observable {
+    /// The act: a kind's word, or words of the host's report.
+    pub act: String,
+    /// What sees it: `lsm`, `hook`, `trace`, `cgroup`, ...
+    pub backend: String,
+    /// Whether it could also be stopped.
+    pub blockable: bool,
+}
+
+/// An act that this host cannot show.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct Blind {
+    /// The act.
+    pub act: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the verdict leans on it, so that the run is incomplete. An act that nothing declared or denied leans on may
+    /// be listed without.
+    pub matters: bool,
+}
+
+/// A descriptor that CMD was started with.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct Inherited {
+    /// Its number.
+    pub fd: u32,
+    /// What it leads to.
+    pub target: String,
+}
+
+/// A process that lived on when CMD had ended.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct Lingering {
+    /// Its number.
+    pub pid: u32,
+    /// What it runs.
+    pub exe: Option<String>,
+    /// What was done about it: `killed`, `waited`, `left`.
+    pub done: String,
+}
+
+/// What was open before it could be watched.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct Uncovered {
+    /// The process that held it.
+    pub pid: u32,
+    /// What it is.
+    pub what: String,
+}
+
+/// A run, as the launcher, the probes and the loader know it.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Facts {
+    /// CMD and its arguments, escaped where they are not UTF-8.
+    pub cmd: Vec<String>,
+    /// How it ended.
+    pub ended: Ended,
+    /// When it began, nanoseconds since boot.
+    pub started: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether CMD ran as somebody who could not end or blind the watcher.
+    pub contained: bool,
+    /// Whether there was a declared set; without one nothing is a violation.
+    pub declared_set: bool,
+    /// Why the watcher failed, if it did.
+    pub failed: Option<String>,
+    /// What was proved to be seen.
+    pub observable: Vec<Observable>,
+    /// What cannot be seen.
+    pub blind: Vec<Blind>,
+    /// Descriptors that CMD got.
+    pub inherited: Vec<Inherited>,
+    /// What lived on.
+    pub lingering: Vec<Lingering>,
+    /// What was already open.
+    pub uncovered: Vec<Uncovered>,
+    /// More reasons for which the run is incomplete.
+    pub incomplete: Vec<String>,
+    /// Anything else worth a line.
+    pub notes: Vec<String>,
+}
