@@ -1,6 +1,7 @@
 //! Follows a process tree with eBPF and says what it did outside its declared set.
 
 pub mod act;
+pub mod compile;
 pub mod kernel;
 pub mod launch;
 pub mod names;
