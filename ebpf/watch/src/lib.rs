@@ -5,6 +5,7 @@ pub mod compile;
 pub mod kernel;
 pub mod launch;
 pub mod names;
+pub mod pin;
 pub mod report;
 pub mod subject;
 pub mod tally;

@@ -9,8 +9,11 @@ mod dfa;
 pub mod files;
 mod grant;
 mod minimise;
+pub mod net;
 mod nfa;
 mod pattern;
+mod places;
+pub mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +45,39 @@ pub enum CompileError {
         /// The patterns that multiply most, worst first; at most three.
         patterns: Vec<String>,
     },
-    /// The same, by number of pattern.
+    /// A rule that needs more entries than the map `NET_PORTS` may get.
+    #[error("rule {rule} and those before it need more than {most} ports by number; use fewer or every port")]
+    Ports {
+        /// The rule, counted from 1.
+        rule: u16,
+        /// The most entries.
+        most: usize,
+    },
+    /// A rule's number that the tables cannot hold.
+    #[error("rule {rule} is beyond the {most} rules that a table can name")]
+    RuleNumber {
+        /// The rule, counted from 1.
+        rule: u16,
+        /// The last.
+        most: u16,
+    },
+    /// A prefix longer than its address.
+    #[error("`{address}/{length}` is longer than the address")]
+    Prefix {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The length, in bits.
+        length: u8,
+    },
+    /// An abstract socket name of more bytes than a socket address holds.
+    #[error("an abstract socket name of {length} bytes; {most} are the most")]
+    AbstractName {
+        /// Its length.
+        length: usize,
+        /// The most.
+        most: usize,
+    },
+    /// The same as [`Self::TooLarge`], by number of pattern.
     #[error("the patterns need more than {states} states together")]
     Explosion {
         /// How many states there were when it was given up.
