@@ -26,6 +26,9 @@ pub struct FileRule {
     pub pattern: Vec<u8>,
 }
 
+/// A name of an object, by canonical path, and how the object is entered under it.
+pub type Named = (Entry, Vec<u8>);
+
 /// One pattern as it goes into the automaton.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Line {
@@ -135,7 +138,7 @@ pub struct Files {
     /// The objects to hold.
     pub bases: Vec<Base>,
     /// The states for objects that have several of these names.
-    pub joint: Vec<(Vec<(Entry, Vec<u8>)>, u32)>,
+    pub joint: Vec<(Vec<Named>, u32)>,
     /// Denied files that were found and are among the bases.
     pub denied: usize,
     /// What could not be said in full.
@@ -302,7 +305,7 @@ impl Builder {
     }
 
     /// The state for an object that has all of these names; a number for [`Self::finish`].
-    pub(crate) fn start(&mut self, names: &[(Entry, Vec<u8>)]) -> Result<u32, CompileError> {
+    pub(crate) fn start(&mut self, names: &[Named]) -> Result<u32, CompileError> {
         let mut subset = Vec::new();
         for (entry, path) in names {
             let states = self.nfa.run(&self.nfa.starts, below_root(path));

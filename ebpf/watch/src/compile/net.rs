@@ -134,7 +134,9 @@ impl NetTables {
             .rev()
             .find_map(|length| self.prefixes.get(&Prefix::new(address, length).ok()?))
             .copied()?;
-        let held = [port, 0].into_iter().find_map(|port| self.ports.get(&(entry, direction, protocol, port)));
+        let held = [port, 0]
+            .into_iter()
+            .find_map(|port| self.ports.get(&(entry, direction, protocol, port)));
         held.map(|(allow_rule, deny_rule)| NetGrant {
             allow_rule: *allow_rule,
             deny_rule: *deny_rule,
@@ -183,7 +185,10 @@ impl NetCompiler {
                     for address in everywhere {
                         // Twice: for every address, and by name for the unspecified one.
                         said.push((Prefix::new(address, 0)?, speaker.clone()));
-                        said.push((Prefix::new(address, if address.is_ipv4() { 32 } else { 128 })?, speaker.clone()));
+                        said.push((
+                            Prefix::new(address, if address.is_ipv4() { 32 } else { 128 })?,
+                            speaker.clone(),
+                        ));
                     }
                 }
             }
@@ -191,15 +196,20 @@ impl NetCompiler {
         prefixes.extend(said.iter().map(|(prefix, _)| *prefix));
         for address in everywhere {
             let single = Prefix::new(address, if address.is_ipv4() { 32 } else { 128 })?;
-            let reached =
-                said.iter().any(|(prefix, speaker)| speaker.direction == LISTEN && prefix.includes(&single));
+            let reached = said
+                .iter()
+                .any(|(prefix, speaker)| speaker.direction == LISTEN && prefix.includes(&single));
             prefixes.extend(reached.then_some(single));
         }
         let mut tables = NetTables::default();
         for prefix in prefixes {
             let speaks = |(around, speaker): &&(Prefix, Speaker)| {
                 let exact = speaker.direction == LISTEN && prefix.is_unspecified();
-                if exact { *around == prefix } else { around.includes(&prefix) }
+                if exact {
+                    *around == prefix
+                } else {
+                    around.includes(&prefix)
+                }
             };
             let mut speakers: Vec<Speaker> = said.iter().filter(speaks).map(|(_, speaker)| speaker.clone()).collect();
             speakers.sort();
@@ -222,8 +232,11 @@ fn speaker(direction: u8, rule: u16, deny: bool, protos: &[u8], ports: &PortSet)
     let ports = match ports {
         PortSet::Any => None,
         PortSet::Ranges(ranges) => {
-            let mut ranges: Vec<(u16, u16)> =
-                ranges.iter().map(|range| ((*range.start()).max(1), *range.end())).filter(|(a, b)| a <= b).collect();
+            let mut ranges: Vec<(u16, u16)> = ranges
+                .iter()
+                .map(|range| ((*range.start()).max(1), *range.end()))
+                .filter(|(a, b)| a <= b)
+                .collect();
             ranges.sort_unstable();
             let mut apart: Vec<(u16, u16)> = Vec::new();
             for (first, last) in ranges {
@@ -258,7 +271,12 @@ fn add_ports(
         }
     };
     for speaker in speakers {
-        let by_number: usize = speaker.ports.iter().flatten().map(|(a, b)| usize::from(b - a) + 1).sum();
+        let by_number: usize = speaker
+            .ports
+            .iter()
+            .flatten()
+            .map(|(a, b)| usize::from(b - a) + 1)
+            .sum();
         if ports.len() + by_number * speaker.protos.len() > MOST_PORTS {
             return Err(CompileError::Ports {
                 rule: speaker.rule,
@@ -269,7 +287,10 @@ fn add_ports(
             let numbers = speaker.ports.iter().flatten().flat_map(|(first, last)| *first..=*last);
             let every = speaker.ports.is_none().then_some(0);
             for port in numbers.chain(every) {
-                say(ports.entry((entry, speaker.direction, *protocol, port)).or_default(), speaker);
+                say(
+                    ports.entry((entry, speaker.direction, *protocol, port)).or_default(),
+                    speaker,
+                );
             }
         }
     }
@@ -344,17 +365,25 @@ mod tests {
         check("2001:db8::1", 443, (1, 0));
         assert_eq!(tables.look_up(CONNECT, "10.9.9.9".parse().unwrap(), 17, 80), None);
         assert_eq!(found(&tables, LISTEN, "10.9.9.9", 80), (0, 0));
-        assert!(tables.port_entries().all(|(key, grant)| key.direction == CONNECT && grant != NetGrant {
-            allow_rule: 0,
-            deny_rule: 0
-        }));
+        assert!(tables.port_entries().all(|(key, grant)| key.direction == CONNECT
+            && grant
+                != NetGrant {
+                    allow_rule: 0,
+                    deny_rule: 0
+                }));
     }
 
     #[test]
     fn the_unspecified_address_is_held_by_its_own_name_and_by_every_address() {
         let check = |network: Option<&str>, address: &str, held: bool| {
-            let tables = NetCompiler::default().compile(&[], &[listen(1, network, PortSet::Any)]).unwrap();
-            assert_eq!(found(&tables, LISTEN, address, 80).0 == 1, held, "{network:?} {address}");
+            let tables = NetCompiler::default()
+                .compile(&[], &[listen(1, network, PortSet::Any)])
+                .unwrap();
+            assert_eq!(
+                found(&tables, LISTEN, address, 80).0 == 1,
+                held,
+                "{network:?} {address}"
+            );
         };
         check(None, "0.0.0.0", true);
         check(None, "::", true);
@@ -372,7 +401,11 @@ mod tests {
         let mut compiler = NetCompiler::default();
         let mut rules = vec![net(1, false, &["192.0.2.1/32", "192.0.2.2/32"], PortSet::Any)];
         let before = compiler.compile(&rules, &[]).unwrap();
-        assert_eq!(before.prefixes.values().collect::<BTreeSet<_>>().len(), 1, "the same rules are one entry");
+        assert_eq!(
+            before.prefixes.values().collect::<BTreeSet<_>>().len(),
+            1,
+            "the same rules are one entry"
+        );
         rules.push(net(2, false, &["192.0.2.2/32"], PortSet::Any));
         rules[0].cidrs.push(cidr("2001:db8::1/128"));
         let after = compiler.compile(&rules, &[]).unwrap();
@@ -387,11 +420,23 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let wide = |rule: u16| net(rule, false, &[&format!("10.{rule}.0.0/16")], PortSet::Ranges(vec![2..=u16::MAX]));
-        let error = NetCompiler::default().compile(&[wide(1), wide(2), wide(3)], &[]).unwrap_err();
+        let wide = |rule: u16| {
+            net(
+                rule,
+                false,
+                &[&format!("10.{rule}.0.0/16")],
+                PortSet::Ranges(vec![2..=u16::MAX]),
+            )
+        };
+        let error = NetCompiler::default()
+            .compile(&[wide(1), wide(2), wide(3)], &[])
+            .unwrap_err();
         assert!(matches!(error, CompileError::Ports { rule: 3, .. }), "{error}");
         let long = net(1, false, &["10.0.0.0/33"], PortSet::Any);
-        assert!(matches!(NetCompiler::default().compile(&[long], &[]), Err(CompileError::Prefix { .. })));
+        assert!(matches!(
+            NetCompiler::default().compile(&[long], &[]),
+            Err(CompileError::Prefix { .. })
+        ));
         let none = net(1, false, &["10.0.0.0/8"], PortSet::Ranges(Vec::new()));
         let tables = NetCompiler::default().compile(&[none], &[]).unwrap();
         assert_eq!(tables.ports.len(), 0, "a rule without ports allows none");

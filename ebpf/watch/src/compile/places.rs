@@ -4,7 +4,7 @@
 //! the name that comes out. What is allowed by a literal name is not pinned itself: another hard link would carry the
 //! permission elsewhere. Its directory is.
 
-use super::files::{Entry, FOLLOWS, FileRule, Line, Note};
+use super::files::{Entry, FOLLOWS, FileRule, Line, Named, Note};
 use super::pattern::{Component, literal_prefix};
 use crate::pin::{Found, Identity, Root, join, joint_names, no_hard_links};
 use rustix::io::Errno;
@@ -24,7 +24,7 @@ struct Place {
 pub(super) struct Places<'a> {
     root: &'a Root,
     known: HashMap<Vec<Vec<u8>>, Option<Place>>,
-    wanted: BTreeSet<(Entry, Vec<u8>)>,
+    wanted: BTreeSet<Named>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -90,15 +90,15 @@ impl<'a> Places<'a> {
     }
 
     /// All places, sorted: those entered whole come first.
-    pub(super) fn bases(&self, denied: Vec<Vec<u8>>) -> Vec<(Entry, Vec<u8>)> {
+    pub(super) fn bases(&self, denied: Vec<Vec<u8>>) -> Vec<Named> {
         let mut bases = self.wanted.clone();
         bases.extend(denied.into_iter().map(|path| (Entry::Denied, path)));
         bases.into_iter().collect()
     }
 
     /// Names that now stand for one object: bind mounts, hard links, and places that do not exist in one directory.
-    pub(super) fn groups(&self, bases: &[(Entry, Vec<u8>)]) -> Vec<Vec<(Entry, Vec<u8>)>> {
-        let mut objects: BTreeMap<Identity, Vec<(Entry, Vec<u8>)>> = BTreeMap::new();
+    pub(super) fn groups(&self, bases: &[Named]) -> Vec<Vec<Named>> {
+        let mut objects: BTreeMap<Identity, Vec<Named>> = BTreeMap::new();
         for (entry, path) in bases {
             if let Some((identity, path)) = self.root.deepest(path, *entry == Entry::Whole) {
                 objects.entry(identity).or_default().push((*entry, path));

@@ -60,10 +60,16 @@ pub fn families(rules: &[FamilyRule]) -> Result<Vec<(FamilyKey, u16)>, CompileEr
         });
     }
     let kind = |rule: &FamilyRule| -> Kind {
-        (rule.family, rule.sock_type.unwrap_or(ANY_TYPE), rule.protocol.unwrap_or(ANY_PROTOCOL))
+        (
+            rule.family,
+            rule.sock_type.unwrap_or(ANY_TYPE),
+            rule.protocol.unwrap_or(ANY_PROTOCOL),
+        )
     };
     let own: BTreeSet<Kind> = rules.iter().map(kind).collect();
-    let crossings = own.iter().flat_map(|one| own.iter().filter_map(|other| both(*one, *other)));
+    let crossings = own
+        .iter()
+        .flat_map(|one| own.iter().filter_map(|other| both(*one, *other)));
     let kinds: BTreeSet<Kind> = crossings.collect();
     let value = |wanted: Kind| {
         let around = rules.iter().filter(|rule| both(kind(rule), wanted) == Some(wanted));
@@ -92,7 +98,11 @@ fn both(one: Kind, other: Kind) -> Option<Kind> {
         }
     }
     let family = (one.0 == other.0).then_some(one.0)?;
-    Some((family, meet(one.1, other.1, ANY_TYPE)?, meet(one.2, other.2, ANY_PROTOCOL)?))
+    Some((
+        family,
+        meet(one.1, other.1, ANY_TYPE)?,
+        meet(one.2, other.2, ANY_PROTOCOL)?,
+    ))
 }
 
 /// Keys and values of `ABSTRACTS`: the allowing rule, and the denying one shifted by 16.
@@ -155,7 +165,12 @@ mod tests {
         ];
         let table = families(&rules).unwrap();
         let found = |family: u16, sock_type: u16, protocol: u32| {
-            let tried = [(sock_type, protocol), (sock_type, ANY_PROTOCOL), (ANY_TYPE, protocol), (ANY_TYPE, ANY_PROTOCOL)];
+            let tried = [
+                (sock_type, protocol),
+                (sock_type, ANY_PROTOCOL),
+                (ANY_TYPE, protocol),
+                (ANY_TYPE, ANY_PROTOCOL),
+            ];
             let value = |(sock_type, protocol)| {
                 let key = FamilyKey {
                     family,
@@ -184,10 +199,18 @@ mod tests {
             name: name.to_vec(),
             deny,
         };
-        let rules = [named(3, b"bus", false), named(2, b"bus", true), named(1, b"bus", false), named(4, b"bus\0", true)];
+        let rules = [
+            named(3, b"bus", false),
+            named(2, b"bus", true),
+            named(1, b"bus", false),
+            named(4, b"bus\0", true),
+        ];
         let table = abstracts(&rules).unwrap();
         assert_eq!(table.len(), 2);
-        assert_eq!((table[0].0.len, &table[0].0.name[..4], table[0].1), (3, &b"bus\0"[..], 1 | 2 << 16));
+        assert_eq!(
+            (table[0].0.len, &table[0].0.name[..4], table[0].1),
+            (3, &b"bus\0"[..], 1 | 2 << 16)
+        );
         assert_eq!((table[1].0.len, table[1].1), (4, 4 << 16));
         assert!(abstracts(&[named(1, &[b'x'; MOST_NAME], false)]).is_ok());
         assert!(abstracts(&[named(1, &[b'x'; MOST_NAME + 1], false)]).is_err());

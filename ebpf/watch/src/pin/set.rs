@@ -5,7 +5,7 @@
 //! rule elsewhere.
 
 use super::{Identity, PinError, Root, identity};
-use crate::compile::files::{Base, Entry, Files};
+use crate::compile::files::{Base, Entry, Files, Named};
 use probity_abi::policy::{DEAD, Pin};
 use probity_abi::state::Held;
 use rustix::fs::OFlags;
@@ -30,7 +30,7 @@ pub struct PinRequest {
     /// The automaton's state at it.
     pub state: u32,
     /// All names under which it is entered, sorted.
-    pub names: Vec<(Entry, Vec<u8>)>,
+    pub names: Vec<Named>,
     /// The inode's address, once [`PinSet::keys`] knew it.
     pub address: Option<u64>,
 }
@@ -103,7 +103,7 @@ struct Anchor {
 pub struct PinSet {
     root: Root,
     anchors: Vec<Anchor>,
-    joint: HashMap<Vec<(Entry, Vec<u8>)>, u32>,
+    joint: HashMap<Vec<Named>, u32>,
     pins: BTreeMap<Identity, PinRequest>,
     /// Denied objects that lost the name by which they are denied, but not every name.
     lingering: Vec<Identity>,
@@ -328,8 +328,8 @@ impl PinSet {
 }
 
 /// The names that count of one object: what is entered whole at a path is not entered there again for denials.
-pub(crate) fn joint_names(names: impl Iterator<Item = (Entry, Vec<u8>)>) -> Vec<(Entry, Vec<u8>)> {
-    let mut names: Vec<(Entry, Vec<u8>)> = names.collect();
+pub(crate) fn joint_names(names: impl Iterator<Item = Named>) -> Vec<Named> {
+    let mut names: Vec<Named> = names.collect();
     names.sort();
     names.dedup();
     let whole: Vec<Vec<u8>> = names
