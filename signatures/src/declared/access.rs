@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(Access::ALL.singles().count(), 7);
         assert_eq!(Access::from_bits(0xff), Access::ALL);
         assert_eq!((Access::READ | Access::MAP).to_string(), "read, map");
-        assert_eq!((Access::FILE - Access::READ).contains(Access::READ), false);
+        assert!(!(Access::FILE - Access::READ).contains(Access::READ));
         assert_eq!(Access::NONE.to_string(), "nothing");
         assert_eq!(Access::parse("execute"), None);
     }

@@ -241,3 +241,200 @@ fn about(patterns: &[Pattern], path: &[u8]) -> Access {
         .iter()
         .fold(Access::NONE, |access, pattern| access | pattern.grants(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declared::load;
+    use std::collections::BTreeMap;
+
+    fn set(text: &str) -> Declared {
+        let text = format!("version = 1\n{text}");
+        load("x", &text, &|_| None, &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn line(decision: &Decision) -> String {
+        match decision {
+            Decision::Declared(rules) => {
+                let lines: Vec<String> = rules.iter().map(|at| at.line.to_string()).collect();
+                format!("declared {}", lines.join(" "))
+            }
+            Decision::Denied(at) => format!("denied {}", at.line),
+            Decision::Undeclared { missing } => format!("undeclared {missing}"),
+        }
+    }
+
+    #[test]
+    fn each_access_needs_a_rule_and_deny_beats_them_all() {
+        let set = set(
+            "[[file]]\naccess = ['read']\npaths = ['/a/**']\n[[file]]\naccess = ['write']\npaths = ['/a/w/**']\n\
+             [[file]]\ndeny = ['write']\npaths = ['/**/secret']\nmode = 'block'\n[[exec]]\npaths = ['/a/run']",
+        );
+        for (path, access, expected) in [
+            ("/a/f", Access::READ, "declared 2"),
+            ("/a/w/f", Access::READ | Access::WRITE, "declared 2 5"),
+            ("/a/f", Access::READ | Access::WRITE, "undeclared write"),
+            ("/a", Access::READ, "declared 2"),
+            ("/a", Access::CREATE, "undeclared create"),
+            ("/a/w/secret", Access::READ, "declared 2"),
+            ("/a/w/secret", Access::READ | Access::WRITE, "denied 8"),
+            ("/secret", Access::WRITE | Access::DELETE, "denied 8"),
+            ("/a/run", Access::READ | Access::EXEC, "declared 2 12"),
+            ("/a/f", Access::EXEC, "undeclared exec"),
+            ("/a/../b", Access::READ, "undeclared read"),
+            ("relative", Access::READ, "undeclared read"),
+        ] {
+            let decision = set.decide_file(path.as_bytes(), access);
+            assert_eq!(line(&decision), expected, "{path} {access}");
+        }
+        let denied = set.decide_file(b"/secret", Access::WRITE);
+        assert_eq!(set.mode_of(Section::File, &denied), Mode::Block);
+        let undeclared = set.decide_file(b"/b", Access::WRITE);
+        assert_eq!(set.mode_of(Section::File, &undeclared), Mode::Report);
+    }
+
+    #[test]
+    fn a_peer_needs_protocol_port_and_a_name_known_well_enough() {
+        let set = set(
+            "[[net]]\nhosts = ['*.x.example', 'y.example']\nports = [443, '8000-8001']\n\
+             [[net]]\ncidr = ['10.0.0.0/8', '::1/128']\nports = ['*']\nproto = ['tcp', 'udp']\n\
+             [[net]]\nhosts = ['s.example']\nports = [443]\nrequire_name = 'sni'\n[net.policy]\ndeny = ['quic']",
+        );
+        let out: IpAddr = "192.0.2.1".parse().unwrap();
+        let inside: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
+        for (proto, address, port, host, evidence, expected) in [
+            (Proto::Tcp, out, 443, Some("a.x.example"), Evidence::Dns, "declared 2"),
+            (
+                Proto::Tcp,
+                out,
+                443,
+                Some("A.B.X.Example."),
+                Evidence::Proxy,
+                "declared 2",
+            ),
+            (
+                Proto::Tcp,
+                out,
+                443,
+                Some("x.example"),
+                Evidence::Dns,
+                "undeclared nothing",
+            ),
+            (
+                Proto::Tcp,
+                out,
+                443,
+                Some("ax.example"),
+                Evidence::Dns,
+                "undeclared nothing",
+            ),
+            (
+                Proto::Tcp,
+                out,
+                443,
+                Some("y.example"),
+                Evidence::Sni,
+                "undeclared nothing",
+            ),
+            (Proto::Tcp, out, 443, Some("s.example"), Evidence::Sni, "declared 9"),
+            (Proto::Tcp, out, 8001, Some("y.example"), Evidence::Dns, "declared 2"),
+            (
+                Proto::Tcp,
+                out,
+                8002,
+                Some("y.example"),
+                Evidence::Dns,
+                "undeclared nothing",
+            ),
+            (
+                Proto::Udp,
+                out,
+                8001,
+                Some("y.example"),
+                Evidence::Dns,
+                "undeclared nothing",
+            ),
+            (Proto::Tcp, out, 443, None, Evidence::IpOnly, "undeclared nothing"),
+            (Proto::Udp, inside, 53, None, Evidence::IpOnly, "declared 5"),
+            (Proto::Udp, inside, 443, None, Evidence::IpOnly, "denied 14"),
+        ] {
+            let decision = set.decide_net(proto, address, port, host, evidence);
+            assert_eq!(
+                line(&decision),
+                expected,
+                "{proto} {address} {port} {host:?} {evidence}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_peer_without_ports_is_allowed_nothing() {
+        let set = set("[[net]]\ncidr = ['0.0.0.0/0']");
+        let decision = set.decide_net(Proto::Tcp, "1.2.3.4".parse().unwrap(), 443, None, Evidence::IpOnly);
+        assert_eq!(line(&decision), "undeclared nothing");
+    }
+
+    #[test]
+    fn sockets_are_held_by_family_place_and_name() {
+        let set = set(
+            "[net.policy]\nfamilies = ['inet', 'netlink', 'vsock']\ndeny = ['vsock']\n\
+             listen = ['127.0.0.1:*', '[::1]:80', '10.0.0.0/8:8000-8001']\n\
+             [[unix]]\npaths = ['/run/**', '@db-*']\ndeny = ['/run/docker.sock']",
+        );
+        for (family, expected) in [
+            (Family::Inet, "declared 3"),
+            (Family::Inet6, "undeclared nothing"),
+            (Family::NetlinkRoute, "declared 3"),
+            (Family::Vsock, "denied 4"),
+        ] {
+            assert_eq!(line(&set.decide_family(family)), expected, "{family}");
+        }
+        for (address, port, expected) in [
+            ("127.0.0.1", 0, "declared 5"),
+            ("127.0.0.2", 80, "undeclared nothing"),
+            ("::1", 80, "declared 5"),
+            ("::1", 81, "undeclared nothing"),
+            ("10.9.9.9", 8001, "declared 5"),
+            ("0.0.0.0", 80, "undeclared nothing"),
+        ] {
+            assert_eq!(
+                line(&set.decide_listen(address.parse().unwrap(), port)),
+                expected,
+                "{address}:{port}"
+            );
+        }
+        for (name, expected) in [
+            ("/run/x/y", "declared 6"),
+            ("/run", "undeclared nothing"),
+            ("/run/docker.sock", "denied 6"),
+            ("@db-1", "declared 6"),
+            ("@x", "undeclared nothing"),
+        ] {
+            assert_eq!(line(&set.decide_unix(name.as_bytes())), expected, "{name}");
+        }
+        let bare = super::tests::set("");
+        assert!(bare.decide_family(Family::Unix).is_declared());
+        assert!(!bare.decide_family(Family::NetlinkRoute).is_declared());
+    }
+
+    #[test]
+    fn kernel_acts_and_odd_ways_to_execute() {
+        let set = set(
+            "[kernel]\nptrace = 'tree-only'\nbpf = 'deny'\nperf = 'report'\nmount = 'allow'\nmode = 'block'\n\
+             [[exec]]\npaths = ['/x']\nmemfd = 'deny'\nldso = 'allow'\n[[exec]]\npaths = ['/y']\nldso = 'report'",
+        );
+        for (act, inside, expected, mode) in [
+            (KernelAct::Ptrace, true, "declared 3", Mode::Block),
+            (KernelAct::Ptrace, false, "denied 3", Mode::Block),
+            (KernelAct::Bpf, true, "denied 4", Mode::Block),
+            (KernelAct::Perf, true, "undeclared nothing", Mode::Report),
+            (KernelAct::Mount, false, "declared 6", Mode::Block),
+            (KernelAct::Userns, true, "undeclared nothing", Mode::Block),
+        ] {
+            assert_eq!(line(&set.decide_kernel(act, inside)), expected, "{act}");
+            assert_eq!(set.mode_of_kernel(act), mode, "{act}");
+        }
+        assert_eq!(line(&set.decide_memfd()), "denied 8");
+        assert_eq!(line(&set.decide_ldso()), "undeclared exec");
+    }
+}

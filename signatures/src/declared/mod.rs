@@ -10,6 +10,7 @@
 mod access;
 mod decide;
 mod diagnostic;
+mod diff;
 mod load;
 mod net;
 mod pattern;
@@ -21,6 +22,7 @@ mod words;
 pub use access::Access;
 pub use decide::Decision;
 pub use diagnostic::{Diagnostic, Diagnostics, Level};
+pub use diff::{Change, ChangeKind, diff};
 pub use load::{LARGEST, MOST_PATTERNS, load, load_all};
 pub use net::{Cidr, HostPattern, Listen, NetError, PortRange};
 pub use pattern::{ByteSet, Component, LONGEST, MOST, Pattern, PatternError, Space, Token};

@@ -2,6 +2,7 @@
 
 mod lint;
 mod merge;
+mod network;
 mod sections;
 mod values;
 

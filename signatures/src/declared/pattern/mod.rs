@@ -10,17 +10,26 @@
 //! | `\x` | the character itself |
 //!
 //! A leading `.` is a byte like any other. Matching is on bytes, component by component: a path that is not absolute, or
-//! holds an empty component, matches nothing, and `.` and `..` have no meaning (the kernel's paths hold neither).
+//! has a component that is empty, `.` or `..`, matches nothing (the kernel's paths have none).
 //! `P/**` matches what lies below P; P itself is covered for `read` alone ([`Pattern::grants`]), since listing a
 //! directory says what is below it.
 //!
 //! The kernel's automaton is built from [`Pattern::components`] and tested against [`Pattern::matches`].
 
+mod error;
+mod read;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use error::PatternError;
+
 use super::access::Access;
-use super::vars::{Scope, Unit, VarError};
+use super::vars::{Scope, Unit};
+use read::{component, expand};
+use run::{run, split};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use thiserror::Error;
 
 /// The longest pattern, in bytes, after variables (`PATH_MAX`).
 pub const LONGEST: usize = 4096;
@@ -98,90 +107,6 @@ pub struct Pattern {
     text: String,
     space: Space,
     components: Vec<Component>,
-}
-
-/// Why a text is no pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PatternError {
-    /// A variable.
-    #[error(transparent)]
-    Variable(#[from] VarError),
-    /// No text.
-    #[error("an empty pattern matches nothing")]
-    Empty,
-    /// Not absolute.
-    #[error("`{0}` is not an absolute path")]
-    Relative(String),
-    /// A component that is empty, `.` or `..`.
-    #[error("`{0}` has a component `{1}`, which no path of the kernel has")]
-    Component(String, &'static str),
-    /// A slash at the end.
-    #[error("`{0}` ends in `/` and matches nothing")]
-    Trailing(String),
-    /// `**` beside other characters.
-    #[error("`**` stands beside other characters in `{0}`")]
-    DoubleStar(String),
-    /// `[` without `]`.
-    #[error("`[` without its `]`")]
-    UnclosedSet,
-    /// A set without a byte, or one with `/`.
-    #[error("a set `[...]` that is empty or holds `/`")]
-    Set,
-    /// A range whose end comes before its start.
-    #[error("the range `{0}-{1}` in a set is empty")]
-    Range(char, char),
-    /// A character of several bytes in a set.
-    #[error("a character that is not ASCII in a set `[...]`")]
-    WideSet,
-    /// `{` without `}`.
-    #[error("`{{` without its `}}`")]
-    UnclosedBrace,
-    /// `}` without `{`.
-    #[error("`}}` without its `{{`")]
-    StrayBrace,
-    /// A backslash at the end.
-    #[error("a backslash with nothing behind it")]
-    Escape,
-    /// A NUL byte.
-    #[error("a NUL byte, which no path holds")]
-    Nul,
-    /// Too many alternatives.
-    #[error("braces that make more than {MOST} patterns")]
-    Many,
-    /// Too long.
-    #[error("longer than {LONGEST} bytes")]
-    Long,
-}
-
-impl PatternError {
-    /// What to write instead.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Variable(error) => error.help(),
-            Self::Empty => "write a path, or take the entry out".to_owned(),
-            Self::Relative(text) => format!("write \"/{text}\", \"${{HOME}}/{text}\" or \"/**/{text}\""),
-            Self::Component(_, "") => "write one `/` between names".to_owned(),
-            Self::Component(..) => "write the path without it, as the kernel resolves it".to_owned(),
-            Self::Trailing(text) => format!(
-                "write \"{0}\" for the directory itself, \"{0}/**\" for everything below it",
-                text.trim_end_matches('/')
-            ),
-            Self::DoubleStar(_) => {
-                "write `*` for any characters of a name, `/**/` for any directories between".to_owned()
-            }
-            Self::UnclosedSet => "close it, or write \\[ for the character itself".to_owned(),
-            Self::Set => "name the characters, such as [0-9]; a set stays within one name".to_owned(),
-            Self::Range(from, to) => format!("write [{to}-{from}]"),
-            Self::WideSet => "write {\u{e4},\u{f6}} for a choice of such characters".to_owned(),
-            Self::UnclosedBrace => "close it, or write \\{ for the character itself".to_owned(),
-            Self::StrayBrace => "write \\} for the character itself".to_owned(),
-            Self::Escape => "write two backslashes for one".to_owned(),
-            Self::Nul => "take it out".to_owned(),
-            Self::Many => "write several patterns, or one with `*`".to_owned(),
-            Self::Long => "write a shorter pattern with `**`".to_owned(),
-        }
-    }
 }
 
 impl Pattern {
@@ -411,10 +336,6 @@ fn push(bytes: &mut Vec<u8>, token: &Token) {
             let held: Vec<u8> = (1..0x80)
                 .filter(|byte| set.contains(*byte) != negated && *byte != b'/')
                 .collect();
-            if negated && held.is_empty() {
-                bytes.push(b'?');
-                return;
-            }
             let mut text = String::from(if negated { "[!" } else { "[" });
             for run in held.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
                 let (Some(first), Some(last)) = (run.first(), run.last()) else {
@@ -434,230 +355,4 @@ fn push(bytes: &mut Vec<u8>, token: &Token) {
             bytes.extend(text.into_bytes());
         }
     }
-}
-
-/// The components of a path or name; `None` when it is none.
-fn split(space: Space, path: &[u8]) -> Option<Vec<&[u8]>> {
-    match (space, path.split_first()?) {
-        (Space::Path, (b'/', [])) => Some(Vec::new()),
-        (Space::Path, (b'/', rest)) => {
-            let parts: Vec<&[u8]> = rest.split(|byte| *byte == b'/').collect();
-            parts.iter().all(|part| !part.is_empty()).then_some(parts)
-        }
-        (Space::Abstract, (b'@', rest)) => Some(rest.split(|byte| *byte == b'/').collect()),
-        _ => None,
-    }
-}
-
-/// Runs the components as a nondeterministic automaton: which of them may come next, part by part.
-fn run(components: &[Component], parts: &[&[u8]]) -> bool {
-    let end = components.len();
-    let mut now = vec![false; end + 1];
-    now[0] = true;
-    skip(components, &mut now);
-    for part in parts {
-        let mut next = vec![false; end + 1];
-        for (at, component) in components.iter().enumerate().filter(|(at, _)| now[*at]) {
-            match component {
-                Component::AnyDepth => {
-                    next[at] = true;
-                    next[at + 1] |= at + 1 == end;
-                }
-                Component::Name(tokens) => next[at + 1] |= name(tokens, part),
-            }
-        }
-        skip(components, &mut next);
-        now = next;
-    }
-    now[end]
-}
-
-/// `**` may stand for no component, except at the end.
-fn skip(components: &[Component], states: &mut [bool]) {
-    for (at, component) in components.iter().enumerate() {
-        if *component == Component::AnyDepth && at + 1 < components.len() {
-            states[at + 1] |= states[at];
-        }
-    }
-}
-
-/// Matches one name. Only the last `*` is ever tried again, so that the time is the product of the lengths.
-fn name(tokens: &[Token], bytes: &[u8]) -> bool {
-    let (mut token, mut byte) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(current) = bytes.get(byte) {
-        let fits = match tokens.get(token) {
-            Some(Token::AnyRun) => {
-                star = Some((token + 1, byte));
-                token += 1;
-                continue;
-            }
-            Some(Token::Byte(expected)) => expected == current,
-            Some(Token::AnyByte) => true,
-            Some(Token::OneOf(set)) => set.contains(*current),
-            None => false,
-        };
-        if fits {
-            token += 1;
-            byte += 1;
-        } else if let Some((after, from)) = star {
-            star = Some((after, from + 1));
-            token = after;
-            byte = from + 1;
-        } else {
-            return false;
-        }
-    }
-    tokens.iter().skip(token).all(|rest| *rest == Token::AnyRun)
-}
-
-/// Reads one component.
-fn component(units: &[Unit]) -> Result<Component, PatternError> {
-    let syntax = |unit: &Unit, byte: u8| !unit.quoted && unit.byte == byte;
-    if units.len() == 2 && units.iter().all(|unit| syntax(unit, b'*')) {
-        return Ok(Component::AnyDepth);
-    }
-    let mut tokens = Vec::new();
-    let mut rest = units;
-    while let Some((unit, tail)) = rest.split_first() {
-        rest = tail;
-        let token = if syntax(unit, b'*') {
-            if tokens.last() == Some(&Token::AnyRun) {
-                let text: Vec<u8> = units.iter().map(|unit| unit.byte).collect();
-                return Err(PatternError::DoubleStar(String::from_utf8_lossy(&text).into_owned()));
-            }
-            Token::AnyRun
-        } else if syntax(unit, b'?') {
-            Token::AnyByte
-        } else if syntax(unit, b'[') {
-            let (set, tail) = set(rest)?;
-            rest = tail;
-            Token::OneOf(set)
-        } else {
-            Token::Byte(unit.byte)
-        };
-        tokens.push(token);
-    }
-    Ok(Component::Name(tokens))
-}
-
-/// Reads a set behind its `[`.
-fn set(units: &[Unit]) -> Result<(ByteSet, &[Unit]), PatternError> {
-    let syntax = |unit: &Unit, byte: u8| !unit.quoted && unit.byte == byte;
-    let (negated, mut rest) = match units.split_first() {
-        Some((unit, tail)) if syntax(unit, b'!') || syntax(unit, b'^') => (true, tail),
-        _ => (false, units),
-    };
-    let mut found = ByteSet::EMPTY;
-    let mut first = true;
-    loop {
-        let (unit, tail) = rest.split_first().ok_or(PatternError::UnclosedSet)?;
-        if syntax(unit, b']') && !first {
-            rest = tail;
-            break;
-        }
-        first = false;
-        let (last, tail) = match tail {
-            [dash, last, after @ ..] if syntax(dash, b'-') && !syntax(last, b']') => (last.byte, after),
-            _ => (unit.byte, tail),
-        };
-        if !unit.byte.is_ascii() || !last.is_ascii() {
-            return Err(PatternError::WideSet);
-        }
-        if last < unit.byte {
-            return Err(PatternError::Range(char::from(unit.byte), char::from(last)));
-        }
-        (unit.byte..=last).for_each(|byte| found.insert(byte));
-        rest = tail;
-    }
-    if negated {
-        found = ByteSet(found.0.map(|word| !word));
-        found.remove(0);
-    }
-    // A range such as [+-9] runs over the slash; nobody means it.
-    found.remove(b'/');
-    if found == ByteSet::EMPTY {
-        return Err(PatternError::Set);
-    }
-    Ok((found, rest))
-}
-
-/// Expands braces from the left, breadth first, with a bound on what is made.
-fn expand(units: &[Unit]) -> Result<Vec<Vec<Unit>>, PatternError> {
-    let mut done = Vec::new();
-    let mut open = vec![units.to_vec()];
-    let mut steps = 0usize;
-    while let Some(text) = open.pop() {
-        steps += 1;
-        if steps > MOST * 4 || done.len() + open.len() > MOST {
-            return Err(PatternError::Many);
-        }
-        let Some((start, end, commas)) = brace(&text)? else {
-            done.push(text);
-            continue;
-        };
-        let (head, tail) = (&text[..start], &text[end + 1..]);
-        let mut from = start + 1;
-        let mut choices = Vec::new();
-        for to in commas.into_iter().chain([end]) {
-            choices.push([head, &text[from..to], tail].concat());
-            from = to + 1;
-        }
-        if choices.len() > MOST {
-            return Err(PatternError::Many);
-        }
-        // The last is taken first: they are pushed backwards to come out in the order of the text.
-        open.extend(choices.into_iter().rev());
-    }
-    if done.len() > MOST {
-        return Err(PatternError::Many);
-    }
-    Ok(done)
-}
-
-/// The outermost brace that opens first: where it opens and closes, and its own commas. A set hides braces.
-fn brace(units: &[Unit]) -> Result<Option<(usize, usize, Vec<usize>)>, PatternError> {
-    let (mut start, mut depth, mut commas) = (None, 0usize, Vec::new());
-    let mut at = 0;
-    while let Some(unit) = units.get(at) {
-        match unit.byte {
-            _ if unit.quoted => {}
-            b'[' => {
-                // The same reading as `set`: a `]` that comes first is a member.
-                let mut close = at + 1;
-                if units
-                    .get(close)
-                    .is_some_and(|u| !u.quoted && matches!(u.byte, b'!' | b'^'))
-                {
-                    close += 1;
-                }
-                close += 1;
-                while units.get(close).is_some_and(|u| u.quoted || u.byte != b']') {
-                    close += 1;
-                }
-                if close >= units.len() {
-                    return Err(PatternError::UnclosedSet);
-                }
-                at = close;
-            }
-            b'{' => {
-                if depth == 0 {
-                    start = Some(at);
-                }
-                depth += 1;
-            }
-            b',' if depth == 1 => commas.push(at),
-            b'}' => match (depth, start) {
-                (0, _) | (_, None) => return Err(PatternError::StrayBrace),
-                (1, Some(start)) => return Ok(Some((start, at, commas))),
-                _ => depth -= 1,
-            },
-            _ => {}
-        }
-        at += 1;
-    }
-    if depth > 0 {
-        return Err(PatternError::UnclosedBrace);
-    }
-    Ok(None)
 }
