@@ -46,6 +46,9 @@ pub const FAMILIES_LIMITED: u32 = 1 << 6;
 /// A process that starts this executable (map `STARTERS`) is adopted: `--exe`.
 pub const ADOPT_BY_EXE: u32 = 1 << 7;
 
+/// Executing what has no name needs no rule.
+pub const MEMFD_ALLOWED: u32 = 1 << 8;
+
 /// Opens, by the descriptor that the call returned.
 pub const TRACE_OPEN: u32 = 1 << 0;
 /// Names made, moved and removed, by the inodes whose change time moved meanwhile.

@@ -6,10 +6,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use probity_abi::state::Held;
 
-use crate::{
-    kernel::field,
-    maps::offset,
-};
+use crate::{kernel::field, maps::offset};
 
 /// `struct bpf_iter__task_file`.
 #[repr(C)]

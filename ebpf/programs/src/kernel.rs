@@ -9,8 +9,9 @@ use crate::maps::offset;
 pub fn read<T: Copy>(address: u64) -> Option<T> {
     let mut value = core::mem::MaybeUninit::<T>::zeroed();
     // SAFETY: the helper checks the address itself; the destination is a local of the right size.
-    let failed =
-        unsafe { generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    let failed = unsafe {
+        generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _)
+    };
     // SAFETY: zeroed, then written by the helper.
     (failed == 0).then(|| unsafe { value.assume_init() })
 }
@@ -85,7 +86,11 @@ pub fn path_at(path: u64) -> (u64, u64) {
 /// The `struct mount` around a `struct vfsmount`.
 #[inline(always)]
 pub fn mount_of(mnt: u64) -> u64 {
-    if mnt == 0 { 0 } else { mnt.wrapping_sub(offset!(mount_vfs) as u64) }
+    if mnt == 0 {
+        0
+    } else {
+        mnt.wrapping_sub(offset!(mount_vfs) as u64)
+    }
 }
 
 /// The kind of an inode: S_IFMT bits of its mode.
@@ -99,7 +104,11 @@ pub fn file_type(inode: u64) -> u16 {
 #[inline(always)]
 pub fn alias(inode: u64) -> u64 {
     let node: u64 = field(inode, offset!(inode_dentry));
-    if node == 0 { 0 } else { node.wrapping_sub(offset!(dentry_alias) as u64) }
+    if node == 0 {
+        0
+    } else {
+        node.wrapping_sub(offset!(dentry_alias) as u64)
+    }
 }
 
 /// Whether a dentry no longer is in its directory.

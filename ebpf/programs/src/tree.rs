@@ -41,7 +41,9 @@ pub fn contains(task: u64) -> bool {
 #[inline(always)]
 fn known(tgid: u32, task: u64) -> bool {
     // SAFETY: the value is copied out field by field while the program runs, which keeps the element alive.
-    let Some(process) = (unsafe { PROCESSES.get(&tgid) }) else { return false };
+    let Some(process) = (unsafe { PROCESSES.get(&tgid) }) else {
+        return false;
+    };
     process.start == kernel::start(task)
 }
 
@@ -49,7 +51,12 @@ fn known(tgid: u32, task: u64) -> bool {
 #[inline(always)]
 pub fn adopt(task: u64, ppid: u32) {
     let tgid: u32 = field(task, offset!(task_tgid));
-    let process = Process { start: kernel::start(task), flags: 0, ppid, script: 0 };
+    let process = Process {
+        start: kernel::start(task),
+        flags: 0,
+        ppid,
+        script: 0,
+    };
     if PROCESSES.insert(&tgid, &process, 0).is_err() {
         count(counter::LOST_PROCESSES);
     }

@@ -7,5 +7,6 @@ pub mod launch;
 pub mod names;
 pub mod pin;
 pub mod report;
+pub mod session;
 pub mod subject;
 pub mod tally;

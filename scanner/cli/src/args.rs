@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Scan(Box<ScanArgs>),
     /// Show the region tree of one file: what every byte is
     Map(MapArgs),
+    /// Run a command and report what it does outside its declared set
+    Watch(Box<crate::watch::args::WatchArgs>),
     /// List the finding codes
     Rules(RulesArgs),
     /// Explain a finding code: what it means, why it matters, what to do

@@ -16,6 +16,7 @@ mod report;
 mod rules;
 mod scan;
 mod stdin;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Map(args) => map::run(&args),
+        Command::Watch(args) => return watch::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Completions(args) => completions::run(&args),

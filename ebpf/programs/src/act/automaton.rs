@@ -44,7 +44,11 @@ pub fn grant(space: &mut Scratch, state: u32) -> Option<&'static Grant> {
     let accept = if accept & UNIVERSAL != 0 || space.at as usize >= NAMES {
         accept
     } else {
-        let mut run = Run { space, at: space.at, state };
+        let mut run = Run {
+            space,
+            at: space.at,
+            state,
+        };
         let bytes = (NAMES as u32).wrapping_sub(space.at);
         // SAFETY: the callback takes what is passed here; the verifier checks both.
         unsafe { bpf_loop(bytes, step as *mut c_void, (&raw mut run).cast(), 0) };

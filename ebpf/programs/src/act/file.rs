@@ -2,8 +2,11 @@
 
 use probity_abi::{
     access::{CREATE, DELETE, EXEC, READ},
-    config::{DECLARED_SET, HARDLINKS_ALLOWED, MEMFD_DENIED},
-    event::{AMBIGUOUS, DECLARED, DENIED, DIRECTORY, HARDLINK, NAMELESS, NAMES, SHARED_TABLE, UNDECLARED, UNLINKED},
+    config::{DECLARED_SET, HARDLINKS_ALLOWED, LDSO_DENIED, MEMFD_ALLOWED, MEMFD_DENIED},
+    event::{
+        AMBIGUOUS, DECLARED, DENIED, DIRECTORY, HARDLINK, INTERPRETER, NAMELESS, NAMES, SHARED_TABLE, UNDECLARED,
+        UNLINKED,
+    },
     state::{Verdict, VerdictKey, counter},
 };
 
@@ -71,7 +74,10 @@ fn run(act: &Act) -> u8 {
         return DECLARED;
     }
     let inode: u64 = field(act.dentry, offset!(dentry_inode));
-    let key = VerdictKey { dentry: act.dentry, mount: act.mount };
+    let key = VerdictKey {
+        dentry: act.dentry,
+        mount: act.mount,
+    };
     // A shared descriptor table makes the object itself doubtful, whatever is known about it.
     let cacheable = act.mount != 0 && inode != 0 && act.need & (CREATE | DELETE) == 0;
     if cacheable && cached(&key, inode, act.need) {
@@ -88,7 +94,11 @@ fn run(act: &Act) -> u8 {
     }
     // A name that was made and removed again may leave its addresses to the next: the name's hash tells them apart.
     let hash: u32 = field(act.dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_hash));
-    emit::judged(space, act.dentry ^ ((hash as u64) << 32), inode ^ ((space.event.generation as u64) << 32));
+    emit::judged(
+        space,
+        act.dentry ^ ((hash as u64) << 32),
+        inode ^ ((space.event.generation as u64) << 32),
+    );
     space.free();
     verdict
 }
@@ -96,7 +106,9 @@ fn run(act: &Act) -> u8 {
 #[inline(always)]
 fn cached(key: &VerdictKey, inode: u64, need: u8) -> bool {
     // SAFETY: read while the program runs; a torn value fails one of the compares below.
-    let Some(verdict) = (unsafe { VERDICTS.get(key) }) else { return false };
+    let Some(verdict) = (unsafe { VERDICTS.get(key) }) else {
+        return false;
+    };
     if verdict.allow & need != need || verdict.inode != inode || verdict.epoch != tree::epoch() {
         return false;
     }
@@ -164,6 +176,10 @@ pub fn conclude(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
         DENIED
     } else if act.need & EXEC != 0 && nameless && flags & MEMFD_DENIED != 0 {
         DENIED
+    } else if act.need & EXEC != 0 && nameless && flags & MEMFD_ALLOWED != 0 {
+        DECLARED
+    } else if act.need & EXEC != 0 && flags & LDSO_DENIED != 0 && act.flags & INTERPRETER == 0 && loader(act.dentry) {
+        DENIED
     } else if detached && act.need & EXEC == 0 && space.at as usize == NAMES {
         // Made by this very tree, without a name: a pipe, a socket, a memfd.
         DECLARED
@@ -181,6 +197,18 @@ pub fn conclude(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
         DECLARED
     };
     space.event.verdict
+}
+
+/// Whether a program is the dynamic loader, by the names it has: `ld-linux*`, `ld-musl*`, `ld-2*`, `ld.so*`.
+#[inline(always)]
+fn loader(dentry: u64) -> bool {
+    let name: u64 = field(dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
+    let bytes: [u8; 8] = field(name, 0);
+    let word = u64::from_le_bytes(bytes);
+    word == u64::from_le_bytes(*b"ld-linux")
+        || word == u64::from_le_bytes(*b"ld-musl-")
+        || word as u32 == u32::from_le_bytes(*b"ld-2")
+        || word as u32 == u32::from_le_bytes(*b"ld.s")
 }
 
 /// Who the object is, for people.

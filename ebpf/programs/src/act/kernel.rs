@@ -60,6 +60,7 @@ fn run(act: &Act) -> u8 {
         ALLOW => DECLARED,
         DENY => DENIED,
         TREE_ONLY if act.flags & OUTSIDER == 0 => DECLARED,
+        TREE_ONLY => DENIED,
         _ => UNDECLARED,
     };
     if verdict == DECLARED {

@@ -50,7 +50,8 @@ pub struct Act {
 #[inline(always)]
 pub fn judge(act: &Act) -> u8 {
     let [high, low] = halves(&act.addr);
-    let socket = (act.family as u64) << 48 | (act.port as u64) << 32 | (act.protocol as u64) << 16 | act.sock_type as u64;
+    let socket =
+        (act.family as u64) << 48 | (act.port as u64) << 32 | (act.protocol as u64) << 16 | act.sock_type as u64;
     let what = (act.kind as u64) << 16 | (act.direction as u64) << 8 | act.backend as u64;
     judge_address(high, low, socket, what, act.flags) as u8
 }
@@ -76,7 +77,9 @@ pub extern "C" fn judge_address(high: u64, low: u64, socket: u64, what: u64, fla
 
 #[inline(always)]
 fn run(act: &Act) -> u8 {
-    let Some(space) = scratch::take() else { return UNDECLARED };
+    let Some(space) = scratch::take() else {
+        return UNDECLARED;
+    };
     emit::begin(space, act.kind, act.backend, act.flags);
     fill(space, act);
     let grant = lookup(space, act.direction);
@@ -123,7 +126,10 @@ fn halves(addr: &[u8; 16]) -> [u64; 2] {
 
 #[inline(always)]
 fn lookup(space: &Scratch, direction: u8) -> NetGrant {
-    const NONE: NetGrant = NetGrant { allow_rule: 0, deny_rule: 0 };
+    const NONE: NetGrant = NetGrant {
+        allow_rule: 0,
+        deny_rule: 0,
+    };
     let event = &space.event;
     let entry = if event.family == AF_INET {
         let address = u32::from_ne_bytes([event.addr[0], event.addr[1], event.addr[2], event.addr[3]]);
@@ -132,15 +138,28 @@ fn lookup(space: &Scratch, direction: u8) -> NetGrant {
         NET6.get(&Key::new(128, event.addr)).map(|found| found.entry)
     };
     let Some(entry) = entry else { return NONE };
-    let mut key = NetKey { entry, port: event.port, protocol: event.protocol as u8, direction };
+    let mut key = NetKey {
+        entry,
+        port: event.port,
+        protocol: event.protocol as u8,
+        direction,
+    };
     // SAFETY: copied out while the program runs.
     let exact = unsafe { NET_PORTS.get(&key) }.copied().unwrap_or(NONE);
     key.port = 0;
     // SAFETY: as above.
     let any = unsafe { NET_PORTS.get(&key) }.copied().unwrap_or(NONE);
     NetGrant {
-        allow_rule: if exact.allow_rule != 0 { exact.allow_rule } else { any.allow_rule },
-        deny_rule: if exact.deny_rule != 0 { exact.deny_rule } else { any.deny_rule },
+        allow_rule: if exact.allow_rule != 0 {
+            exact.allow_rule
+        } else {
+            any.allow_rule
+        },
+        deny_rule: if exact.deny_rule != 0 {
+            exact.deny_rule
+        } else {
+            any.deny_rule
+        },
     }
 }
 
@@ -186,7 +205,9 @@ pub extern "C" fn judge_family(family: u32, sock_type: u32, protocol: u32, kind_
             return verdict as u32;
         }
     }
-    let Some(space) = scratch::take() else { return verdict as u32 };
+    let Some(space) = scratch::take() else {
+        return verdict as u32;
+    };
     emit::begin(space, (kind_and_backend >> 8) as u16, kind_and_backend as u8, 0);
     space.event.family = family;
     space.event.sock_type = sock_type;

@@ -119,7 +119,9 @@ fn holds(inode: u64, pin: &Pin) -> bool {
 /// Adds what the rules say from this pinned ancestor.
 #[inline(always)]
 fn unite(space: &mut Scratch, state: u32) {
-    let Some(grant) = automaton::grant(space, state) else { return };
+    let Some(grant) = automaton::grant(space, state) else {
+        return;
+    };
     let need = space.need as u8;
     let denied = grant.deny & need & !space.deny;
     if denied != 0 {
@@ -163,7 +165,11 @@ fn leave_mount(space: &mut Scratch, dentry: u64) -> i64 {
     if parent == mount || parent == 0 {
         let namespace: i64 = field(mount, offset!(mount_ns));
         // MNT_NS_INTERNAL is an error pointer; a lazily unmounted mount has none.
-        space.end = if namespace == 0 || (-4096..0).contains(&namespace) { DETACHED } else { ROOT };
+        space.end = if namespace == 0 || (-4096..0).contains(&namespace) {
+            DETACHED
+        } else {
+            ROOT
+        };
         return 1;
     }
     space.dentry = field(mount, offset!(mount_mountpoint));
@@ -235,8 +241,11 @@ extern "C" fn search_step(_: u64, search: *mut c_void) -> i64 {
         search.found = mount;
         return 1;
     }
-    search.next =
-        if search.linked != 0 { field(search.next, 0) } else { field(mount, offset!(mount_next_for_sb)) };
+    search.next = if search.linked != 0 {
+        field(search.next, 0)
+    } else {
+        field(mount, offset!(mount_next_for_sb))
+    };
     0
 }
 

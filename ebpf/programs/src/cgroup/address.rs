@@ -3,7 +3,7 @@
 use aya_ebpf::{bindings::bpf_sock_addr, macros::cgroup_sock_addr, programs::SockAddrContext};
 use probity_abi::{event::CGROUP, kind, net::CONNECT, net::LISTEN};
 
-use crate::act::net::{Act, AF_INET, AF_INET6, judge};
+use crate::act::net::{AF_INET, AF_INET6, Act, judge};
 
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {

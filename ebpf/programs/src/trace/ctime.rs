@@ -18,7 +18,16 @@ use crate::{
 static NOTHING: Inflight = Inflight {
     nr: 0,
     count: 0,
-    touched: [Touched { inode: 0, dentry: 0, parent: 0, nlink: 0, name_len: 0, hash: 0, reserved: 0, name: [0; 256] }; TOUCHED],
+    touched: [Touched {
+        inode: 0,
+        dentry: 0,
+        parent: 0,
+        nlink: 0,
+        name_len: 0,
+        hash: 0,
+        reserved: 0,
+        name: [0; 256],
+    }; TOUCHED],
 };
 
 #[btf_tracepoint(function = "inode_set_ctime_to_ts")]
@@ -54,7 +63,9 @@ fn touched(inode: u64) -> i32 {
             if INFLIGHT.insert(&thread, &NOTHING, 0).is_err() {
                 return 0;
             }
-            let Some(call) = INFLIGHT.get_ptr_mut(&thread) else { return 0 };
+            let Some(call) = INFLIGHT.get_ptr_mut(&thread) else {
+                return 0;
+            };
             // SAFETY: as above.
             unsafe { (*call).nr = nr };
             call

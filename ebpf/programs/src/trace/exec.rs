@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use probity_abi::{
     access::EXEC,
     config::{ADOPT_BY_EXE, TRACE_EXEC},
-    event::{INTERPRETER, LAUNCH, TRACE},
+    event::{DECLARED, INTERPRETER, LAUNCH, TRACE},
     kind,
 };
 
@@ -37,11 +37,10 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let script = if filename != interp { INTERPRETER } else { 0 };
     let first = launch();
     let (dentry, mount) = kernel::path_of(file);
+    announce(dentry, mount, flags | script | first);
     if first != 0 || config!(trace) & TRACE_EXEC == 0 {
-        announce(dentry, mount, flags | script | first);
         return 0;
     }
-    announce(dentry, mount, flags | script);
     judge(&Act {
         dentry,
         mount,
@@ -61,15 +60,21 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 fn launch() -> u32 {
     let Some(started) = STATE.get_ptr_mut(3) else { return 0 };
     // SAFETY: an aligned word of the map's value.
-    if config!(cgroup) != 0 && unsafe { atomic::exchange(started, 0) } != 0 { LAUNCH } else { 0 }
+    if config!(cgroup) != 0 && unsafe { atomic::exchange(started, 0) } != 0 {
+        LAUNCH
+    } else {
+        0
+    }
 }
 
-/// Tells the watcher which program the process is now, declared or not: its later acts are that program's.
+/// Tells the watcher which program the process is now, declared or not: its later acts are that program's. The flag `ALL`
+/// tells this event from the one that a violation sends once.
 #[inline(always)]
 fn announce(dentry: u64, mount: u64, flags: u32) {
     let Some(space) = scratch::take() else { return };
     emit::begin(space, kind::EXEC, TRACE, flags | probity_abi::event::ALL);
-    space.need = 0;
+    space.need = EXEC as u32;
+    space.event.access = EXEC;
     let inode: u64 = field(dentry, offset!(dentry_inode));
     space.event.inode = inode;
     space.event.ino = field(inode, offset!(inode_ino));
@@ -81,6 +86,23 @@ fn announce(dentry: u64, mount: u64, flags: u32) {
         space.event.flags |= probity_abi::event::UNLINKED;
     }
     crate::act::walk::walk(space, dentry, mount);
+    crate::act::walk::walk_aside(space);
+    let act = Act {
+        dentry,
+        mount,
+        need: EXEC,
+        kind: kind::EXEC,
+        backend: TRACE,
+        flags,
+        ret: 0,
+        arg0: 0,
+        arg1: 0,
+    };
+    crate::act::file::conclude(space, &act, inode);
+    if flags & LAUNCH != 0 {
+        space.event.verdict = DECLARED;
+        space.event.missing = 0;
+    }
     emit::send(space, false);
     space.free();
 }

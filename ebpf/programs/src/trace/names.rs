@@ -68,7 +68,9 @@ pub fn judge(call: &Call, flags: u32) -> u32 {
     }
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: keyed by thread; removed below.
-    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else { return 0 };
+    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else {
+        return 0;
+    };
     let inflight: &Inflight = inflight;
     if inflight.nr != call.nr {
         return 0;
@@ -94,9 +96,13 @@ pub fn judge(call: &Call, flags: u32) -> u32 {
 extern "C" fn judge_touched(index: u32, nr: u32, flags: u32) -> u32 {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: keyed by thread, and read while the program runs.
-    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else { return 0 };
+    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else {
+        return 0;
+    };
     let inflight: &Inflight = inflight;
-    let Some(touched) = inflight.touched.get(index as usize) else { return 0 };
+    let Some(touched) = inflight.touched.get(index as usize) else {
+        return 0;
+    };
     let Some(class) = class(nr) else { return 0 };
     let mut act = Act {
         dentry: touched.dentry,
@@ -117,7 +123,11 @@ extern "C" fn judge_touched(index: u32, nr: u32, flags: u32) -> u32 {
             }
             act.dentry = now;
             act.need = CREATE;
-            act.kind = if class == Class::Make { kind::FILE_CREATE } else { kind::FILE_LINK };
+            act.kind = if class == Class::Make {
+                kind::FILE_CREATE
+            } else {
+                kind::FILE_LINK
+            };
         }
         Class::Remove => {
             if touched.dentry == 0 || !gone(touched) {
@@ -184,9 +194,13 @@ fn moved(touched: &Touched) -> bool {
 extern "C" fn judge_former(index: u32, flags: u32) -> u32 {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: keyed by thread, and read while the program runs.
-    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else { return 0 };
+    let Some(inflight) = (unsafe { INFLIGHT.get(&thread) }) else {
+        return 0;
+    };
     let inflight: &Inflight = inflight;
-    let Some(touched) = inflight.touched.get(index as usize) else { return 0 };
+    let Some(touched) = inflight.touched.get(index as usize) else {
+        return 0;
+    };
     let (parent, inode, dentry) = (touched.parent, touched.inode, touched.dentry);
     let (name, length) = (touched.name.as_ptr() as u64, touched.name_len);
     let Some(space) = scratch::take() else { return 0 };

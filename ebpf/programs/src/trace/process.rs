@@ -73,7 +73,11 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let task = ctx.arg::<*const u8>(0) as u64;
     let pid: u32 = field(task, offset!(task_pid));
     let tgid: u32 = field(task, offset!(task_tgid));
-    let ended = if config!(trace) & EXIT_TELLS_GROUP != 0 { ctx.arg::<u64>(1) & 1 != 0 } else { pid == tgid };
+    let ended = if config!(trace) & EXIT_TELLS_GROUP != 0 {
+        ctx.arg::<u64>(1) & 1 != 0
+    } else {
+        pid == tgid
+    };
     if !ended {
         return 0;
     }

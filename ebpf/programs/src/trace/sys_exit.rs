@@ -6,9 +6,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use probity_abi::{
     access::{CREATE, DELETE, MAP, METADATA, READ, WRITE},
-    config::{
-        TRACE_FOREIGN, TRACE_MAP, TRACE_NAMES, TRACE_NET, TRACE_OPEN, TRACE_UNIX, TRACE_WORDS, kernel_act,
-    },
+    config::{TRACE_FOREIGN, TRACE_MAP, TRACE_NAMES, TRACE_NET, TRACE_OPEN, TRACE_UNIX, TRACE_WORDS, kernel_act},
     event::{COMPAT, FAILED, FASTOPEN, FOREIGN as FOREIGN_FLAG, OUTSIDER, SHARED_TABLE, TRACE},
     kind, net as addresses,
 };
@@ -147,9 +145,23 @@ fn files(call: &Call, ret: i64, flags: u32) {
         }
     }
     let ret = ret as i32;
-    descriptor(&Use { fd, flags, ret, kind, need, only_foreign });
+    descriptor(&Use {
+        fd,
+        flags,
+        ret,
+        kind,
+        need,
+        only_foreign,
+    });
     if other != 0 {
-        descriptor(&Use { fd: second, flags, ret, kind: kind::FILE_WRITE, need: other, only_foreign: true });
+        descriptor(&Use {
+            fd: second,
+            flags,
+            ret,
+            kind: kind::FILE_WRITE,
+            need: other,
+            only_foreign: true,
+        });
     }
 }
 
@@ -182,7 +194,9 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         return 0;
     }
     let task = kernel::task();
-    let Some((file, shared)) = kernel::file_of(task, fd) else { return 0 };
+    let Some((file, shared)) = kernel::file_of(task, fd) else {
+        return 0;
+    };
     let mut flags = flags;
     if only_foreign || kind == kind::FILE_RECEIVE {
         // SAFETY: the value is copied while the program runs.
@@ -347,7 +361,7 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
         }
         47 if done => {
             received_message(a[1], flags);
-        },
+        }
         _ => {}
     }
 }
@@ -357,9 +371,8 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
 fn message(header: u64, flags: u32) {
     let mut name = [0u64; 2];
     // SAFETY: sixteen bytes into a local.
-    let failed = unsafe {
-        aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut name).cast(), 16, header as *const _)
-    };
+    let failed =
+        unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut name).cast(), 16, header as *const _) };
     if failed == 0 && name[0] != 0 {
         unix::unix_sent_to(name[0], name[1] as u32, flags);
     }
@@ -383,9 +396,7 @@ extern "C" fn received_message(header: u64, flags: u32) -> u32 {
         return 0;
     }
     // SAFETY: sixteen bytes into a local: cmsg_len, cmsg_level, cmsg_type.
-    unsafe {
-        aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut head).cast(), 16, control[0] as *const _)
-    };
+    unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut head).cast(), 16, control[0] as *const _) };
     const SOL_SOCKET: u32 = 1;
     const SCM_RIGHTS: u32 = 1;
     if head[2] != SOL_SOCKET || head[3] != SCM_RIGHTS {
@@ -438,14 +449,26 @@ extern "C" fn judge_sock(sock: u64, kind: u32, flags: u32, remote: u32) -> u32 {
     }
     let mut addr = [0u8; 16];
     if family == AF_INET {
-        let at = if remote { offset!(sock_daddr) } else { offset!(sock_rcv_saddr) };
+        let at = if remote {
+            offset!(sock_daddr)
+        } else {
+            offset!(sock_rcv_saddr)
+        };
         let word: u32 = field(sock, at);
         addr[..4].copy_from_slice(&word.to_ne_bytes());
     } else {
-        let at = if remote { offset!(sock_v6_daddr) } else { offset!(sock_v6_rcv_saddr) };
+        let at = if remote {
+            offset!(sock_v6_daddr)
+        } else {
+            offset!(sock_v6_rcv_saddr)
+        };
         addr = field(sock, at);
     }
-    let port = if remote { u16::from_be(field(sock, offset!(sock_dport))) } else { field(sock, offset!(sock_num)) };
+    let port = if remote {
+        u16::from_be(field(sock, offset!(sock_dport)))
+    } else {
+        field(sock, offset!(sock_num))
+    };
     net::judge(&net::Act {
         addr,
         family,
@@ -480,9 +503,7 @@ fn kernel_calls(call: &Call, ret: i64, flags: u32) {
         323 => (kind::USERFAULTFD, kernel_act::USERFAULTFD, 0, 0),
         425 => (kind::IO_URING, kernel_act::IO_URING, 0, u64::MAX),
         175 | 313 | 176 => (kind::MODULE, kernel_act::MODULE, 0, call.nr as u64),
-        165 | 166 | 429 | 428 | 430 | 432 | 442 | 155 | 161 => {
-            (kind::FILE_MOUNT, kernel_act::MOUNT, 0, call.nr as u64)
-        }
+        165 | 166 | 429 | 428 | 430 | 432 | 442 | 155 | 161 => (kind::FILE_MOUNT, kernel_act::MOUNT, 0, call.nr as u64),
         272 if ret >= 0 => {
             process::namespaces(a[0], flags);
             return;
@@ -490,7 +511,11 @@ fn kernel_calls(call: &Call, ret: i64, flags: u32) {
         308 => (kind::NAMESPACE, kernel_act::NAMESPACE, a[1], 308),
         _ => return,
     };
-    let outsider = if kind == kind::PTRACE && !in_tree(arg0, arg1) { OUTSIDER } else { 0 };
+    let outsider = if kind == kind::PTRACE && !in_tree(arg0, arg1) {
+        OUTSIDER
+    } else {
+        0
+    };
     kernel_act(kind, setting, flags | outsider, ret, arg0, arg1);
 }
 
@@ -509,5 +534,13 @@ fn in_tree(target: u64, request: u64) -> bool {
 #[inline(always)]
 fn kernel_act(kind: u16, setting: usize, flags: u32, ret: i64, arg0: u64, arg1: u64) {
     let flags = if ret < 0 { flags | FAILED } else { flags };
-    kernel_acts::judge(&kernel_acts::Act { kind, setting, backend: TRACE, flags, ret: ret as i32, arg0, arg1 });
+    kernel_acts::judge(&kernel_acts::Act {
+        kind,
+        setting,
+        backend: TRACE,
+        flags,
+        ret: ret as i32,
+        arg0,
+        arg1,
+    });
 }

@@ -29,7 +29,11 @@ pub fn read(regs: u64) -> Call {
     let compat = status & 2 != 0;
     let mut args = [0; 6];
     // 32-bit: ebx, ecx, edx, esi, edi, ebp; 64-bit: rdi, rsi, rdx, r10, r8, r9. Offsets into struct pt_regs.
-    let places: [u32; 6] = if compat { [40, 88, 96, 104, 112, 32] } else { [112, 104, 96, 56, 72, 64] };
+    let places: [u32; 6] = if compat {
+        [40, 88, 96, 104, 112, 32]
+    } else {
+        [112, 104, 96, 56, 72, 64]
+    };
     let mut index = 0;
     while index < 6 {
         let value: u64 = field(regs, places[index]);
@@ -37,7 +41,11 @@ pub fn read(regs: u64) -> Call {
         index += 1;
     }
     let nr = original as u32;
-    Call { nr: if compat { native(nr) } else { nr }, compat, args }
+    Call {
+        nr: if compat { native(nr) } else { nr },
+        compat,
+        args,
+    }
 }
 
 /// The number of the call that the current task is in, in the 64-bit table.
@@ -47,7 +55,11 @@ pub fn current_number() -> u32 {
     let regs = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
     let original: u64 = field(regs, 120);
     let status: u32 = field(kernel::task(), offset!(task_status));
-    if status & 2 != 0 { native(original as u32) } else { original as u32 }
+    if status & 2 != 0 {
+        native(original as u32)
+    } else {
+        original as u32
+    }
 }
 
 /// The 64-bit number of a 32-bit call.

@@ -80,7 +80,10 @@ pub fn judge_peer(peer: u64, flags: u32, backend: u32) -> u32 {
 /// Judges an abstract name that stands in kernel memory.
 #[inline(never)]
 fn abstract_name(name: u64, length: u32, flags: u32, backend: u32) -> u32 {
-    let mut key = AbstractKey { len: 0, name: [0; ABSTRACT_NAME] };
+    let mut key = AbstractKey {
+        len: 0,
+        name: [0; ABSTRACT_NAME],
+    };
     let length = length & 127;
     if length as usize > ABSTRACT_NAME {
         return 0;
@@ -104,7 +107,10 @@ fn judge_abstract(key: &AbstractKey, flags: u32, backend: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
-    let mut key = AbstractKey { len: 0, name: [0; ABSTRACT_NAME] };
+    let mut key = AbstractKey {
+        len: 0,
+        name: [0; ABSTRACT_NAME],
+    };
     let mut family = 0u16;
     // SAFETY: two bytes into a local.
     let failed = unsafe { bpf_probe_read_user((&raw mut family).cast(), 2, address as *const _) };
@@ -115,7 +121,12 @@ pub extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
     // SAFETY: one byte into a local.
     unsafe { bpf_probe_read_user((&raw mut first).cast(), 1, address.wrapping_add(2) as *const _) };
     if first != 0 {
-        return words::judge_words(address.wrapping_add(2), words::CWD, (UNIX as u32) << 16 | kind::UNIX_CONNECT as u32, flags);
+        return words::judge_words(
+            address.wrapping_add(2),
+            words::CWD,
+            (UNIX as u32) << 16 | kind::UNIX_CONNECT as u32,
+            flags,
+        );
     }
     let length = (length - 3) & 127;
     if length as usize > ABSTRACT_NAME {
@@ -123,6 +134,12 @@ pub extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
     }
     key.len = length;
     // SAFETY: at most ABSTRACT_NAME bytes.
-    unsafe { bpf_probe_read_user(key.name.as_mut_ptr().cast(), length, address.wrapping_add(3) as *const _) };
+    unsafe {
+        bpf_probe_read_user(
+            key.name.as_mut_ptr().cast(),
+            length,
+            address.wrapping_add(3) as *const _,
+        )
+    };
     judge_abstract(&key, flags, TRACE as u32)
 }

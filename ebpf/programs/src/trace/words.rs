@@ -65,7 +65,17 @@ pub extern "C" fn judge_words(words: u64, directory: u32, need_and_kind: u32, fl
     // SAFETY: inside `bytes`.
     let first = unsafe { *source };
     let dotted = dots(space);
-    let act = Act { dentry: 0, mount: 0, need, kind, backend: TRACE, flags, ret: 0, arg0: 0, arg1: 0 };
+    let act = Act {
+        dentry: 0,
+        mount: 0,
+        need,
+        kind,
+        backend: TRACE,
+        flags,
+        ret: 0,
+        arg0: 0,
+        arg1: 0,
+    };
     if first == b'/' {
         space.allow = 0;
         space.deny = 0;
@@ -113,9 +123,21 @@ fn directory_of(directory: u32) -> (u64, u64) {
 /// Whether a component is `..`.
 #[inline(always)]
 fn dots(space: &mut Scratch) -> bool {
-    let mut dots = Dots { space, at: space.at, last: u32::from(b'/'), found: 0 };
+    let mut dots = Dots {
+        space,
+        at: space.at,
+        last: u32::from(b'/'),
+        found: 0,
+    };
     // SAFETY: the callback takes what is passed here.
-    unsafe { bpf_loop((NAMES as u32) - space.at, dots_step as *mut c_void, (&raw mut dots).cast(), 0) };
+    unsafe {
+        bpf_loop(
+            (NAMES as u32) - space.at,
+            dots_step as *mut c_void,
+            (&raw mut dots).cast(),
+            0,
+        )
+    };
     dots.found != 0 || dots.last & 0x00ff_ffff == u32::from_be_bytes([0, b'/', b'.', b'.'])
 }
 
