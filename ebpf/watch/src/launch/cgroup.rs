@@ -203,7 +203,7 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn kill_one_by_one(&self) -> Result<()> {
+    fn kill_one_by_one(&self) -> Result<()> {
         // A kernel without the freezer (before 5.2) needs more rounds, which the deadline bounds.
         let frozen = self.write("cgroup.freeze", b"1").is_ok();
         let deadline = Instant::now() + KILL_BOUND;
@@ -381,5 +381,37 @@ fn refusal(action: &'static str, path: &Path, source: io::Error) -> LaunchError 
         Some(libc::EACCES | libc::EPERM) => LaunchError::CgroupPermission { path },
         Some(libc::EAGAIN) => LaunchError::CgroupLimit { path },
         _ => LaunchError::Cgroup { action, path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_cgroup_kill_the_members_are_killed_one_by_one() {
+        let cgroup = match Cgroup::create_under_own() {
+            Ok(cgroup) => cgroup,
+            Err(error) => return eprintln!("probity-skip: {error}"),
+        };
+        let script = format!(
+            "echo 0 > {}/cgroup.procs; sleep 1000 & sleep 1000 & wait",
+            cgroup.path().display()
+        );
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .spawn()
+            .expect("sh runs");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while cgroup.procs().expect("readable").len() < 3 {
+            assert!(Instant::now() < deadline, "three members");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        cgroup.kill_one_by_one().expect("they can be killed");
+        assert!(cgroup.await_empty(Duration::from_secs(20)).expect("readable"));
+        assert!(!shell.wait().expect("our child").success());
+        let path = cgroup.path().to_owned();
+        drop(cgroup);
+        assert!(!path.exists());
     }
 }

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use crate::Test;
-use crate::watcher::{Scene, until};
+use crate::watcher::Scene;
 
-pub(crate) const TESTS: &[Test] = &[("ctrl_c_ctrl_z_and_fg_work_as_without_us", job_control)];
+pub(crate) const TESTS: &[Test] = &[
+    ("ctrl_z_and_fg_work_as_without_us", job_control),
+    ("ctrl_c_ends_the_command_and_not_the_watcher", interrupt),
+];
 
 /// A shell on a terminal of its own.
 struct Terminal {
@@ -86,31 +89,45 @@ fn pseudo_terminal() -> (OwnedFd, OwnedFd) {
     (master, slave)
 }
 
+/// The number after `key` on the screen.
+fn code(terminal: &Terminal, key: &str) -> String {
+    let rest = terminal.seen.split(key).nth(1).unwrap_or_default();
+    rest.chars().take_while(char::is_ascii_digit).collect()
+}
+
 fn job_control() {
     let scene = Scene::new();
-    // The shell shows this line too: what the command writes must not be in it as such.
-    let command =
-        "bash -c 'trap \"echo ag\"\"ain\" CONT; trap \"exit 9\" INT; echo ready; while :; do sleep 0.02; done'";
+    let command = "sh -c 'echo ready; read line; exit 9'";
     let seen = |front: &str| {
-        let script = format!("{front} {command}; echo first=$?; fg; echo second=$?");
-        let mut terminal = Terminal::run(&script);
+        let mut terminal = Terminal::run(&format!(
+            "{front} {command}; echo first=$?; fg; echo second=$?; echo over"
+        ));
         terminal.expect("ready");
         terminal.press(0x1A);
-        terminal.expect("first=");
-        terminal.expect("again");
-        terminal.press(0x03);
-        terminal.expect("second=");
-        until("the shell to end", || {
-            terminal.shell.try_wait().expect("our child").is_some()
-        });
-        let code = |key: &str| {
-            let rest = terminal.seen.split(key).nth(1).unwrap_or_default();
-            rest.chars().take_while(char::is_ascii_digit).collect::<String>()
-        };
-        (code("first="), code("second="))
+        terminal.expect("first=148");
+        // Typed before `fg` has given the terminal away, it waits there for the command.
+        terminal.press(b'\n');
+        terminal.expect("over");
+        (code(&terminal, "first="), code(&terminal, "second="))
     };
     let direct = seen("");
     assert_eq!(direct, ("148".to_owned(), "9".to_owned()));
     assert_eq!(seen(&format!("{} --", scene.contain_line())), direct);
+    scene.assert_clean();
+}
+
+fn interrupt() {
+    let scene = Scene::new();
+    // The shell's trap keeps it from ending with its job.
+    let line = format!(
+        "trap : INT; {} -- sh -c 'echo ready; exec sleep 1000'",
+        scene.contain_line()
+    );
+    let mut terminal = Terminal::run(&format!("{line}; echo first=$?; echo over"));
+    terminal.expect("ready");
+    scene.report("started");
+    terminal.press(0x03);
+    terminal.expect("over");
+    assert_eq!(code(&terminal, "first="), "130");
     scene.assert_clean();
 }
