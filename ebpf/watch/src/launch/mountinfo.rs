@@ -43,7 +43,8 @@ pub(super) fn own_cgroup(mountinfo: &[u8], cgroup: &[u8]) -> Result<OwnCgroup> {
             .find_map(|mount| {
                 let below = Path::new(&own).strip_prefix(&mount.root).ok()?;
                 let plain = below.components().all(|c| matches!(c, Component::Normal(_)));
-                (plain && !own.ends_with(" (deleted)")).then(|| mount.point.join(below))
+                // Component by component: joining an empty path would add a slash.
+                (plain && !own.ends_with(" (deleted)")).then(|| mount.point.iter().chain(below).collect())
             })
     };
     match shown(true).or_else(|| shown(false)) {
