@@ -1,0 +1,59 @@
+//! Every act, in both forms, without any watcher: it does what its row says, or says why this host cannot.
+//!
+//! A watcher's test reads silence as "nothing happened"; this test is what makes that reading sound.
+
+mod outside;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use outside::{Outside, Ran};
+use probity_acts::context::Form;
+use probity_acts::table;
+
+/// No act may take longer than this, floods and races included.
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[test]
+fn every_act_is_done_in_both_forms_or_says_why_not() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("probity-skip: half of the acts need root");
+        return;
+    }
+    let mounts = mounts();
+    let outside = Outside::start();
+    let mut skipped = BTreeMap::new();
+    let mut failures = Vec::new();
+    let mut done = 0;
+    for act in table::all() {
+        for form in Form::BOTH {
+            outside.setup();
+            let started = Instant::now();
+            match outside.run(act, form) {
+                Ran::Done(_) => done += 1,
+                Ran::Skipped(reason) => {
+                    skipped.insert(format!("{} ({})", act.name, form.word()), reason);
+                }
+                Ran::Failed(line) => failures.push(line),
+            }
+            if started.elapsed() > LIMIT {
+                failures.push(format!("{} took {:?}", act.name, started.elapsed()));
+            }
+        }
+    }
+    for (name, reason) in &skipped {
+        eprintln!("probity-skip: {name}: {reason}");
+    }
+    eprintln!("{done} acts done, {} skipped", skipped.len());
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(
+        done >= 100,
+        "only {done} acts were done: the host lacks too much for this test to mean anything"
+    );
+    assert_eq!(mounts, self::mounts(), "an act left a mount behind");
+}
+
+/// The mounts of the namespace that the tests run in.
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mounts").unwrap()
+}
