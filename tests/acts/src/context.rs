@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
+use crate::setup;
 use crate::sys::{Acted, Stop};
 
 /// Whether the act touches what the declared set allows, or the same thing beside it.
@@ -63,15 +64,19 @@ pub struct Context {
 }
 
 impl Context {
-    /// Replaces `${DIR}`, `${FORM}`, `${PORT}`, `${PID}` and `${FD}` by this run's values.
+    /// Replaces `${DIR}`, `${FORM}`, `${PORT}`, `${PID}`, `${CGROUP}`, `${NEAR}` and `${OVER}` by this run's values.
     pub fn resolve(&self, template: &str) -> String {
+        let over = setup::over();
+        let root = format!("{}/{}", self.dir, self.form.folder());
         let number = |value: Option<i64>| value.map_or_else(|| String::from("-"), |value| value.to_string());
         template
             .replace("${DIR}", &self.dir)
             .replace("${FORM}", self.form.folder())
             .replace("${PORT}", &number(self.port.map(i64::from)))
             .replace("${PID}", &number(self.pid.map(i64::from)))
-            .replace("${FD}", &number(self.fd.map(i64::from)))
+            .replace("${CGROUP}", self.cgroup.as_deref().unwrap_or("-"))
+            .replace("${NEAR}", &setup::near(&root))
+            .replace("${OVER}", &format!("{}/secret", format!("/{}", over.0).repeat(over.1)))
     }
 
     /// `DIR/allowed/NAME` or `DIR/forbidden/NAME`.

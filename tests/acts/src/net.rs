@@ -82,6 +82,12 @@ impl Address {
         &raw const self.storage
     }
 
+    /// The address as the kernel reads it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the storage is fully initialised (it was zeroed first) and at least `len` bytes long.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().cast(), self.len) }
+    }
+
     pub(crate) fn as_mut_ptr(&mut self) -> *mut libc::sockaddr_storage {
         &raw mut self.storage
     }

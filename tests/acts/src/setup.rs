@@ -3,10 +3,10 @@
 //! It runs outside the watched tree and may be run again on the same folder: acts use fixtures up (they unlink, rename,
 //! truncate), so a harness sets up before every act.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,8 @@ fn write_files(root: &Path, form: Form) -> io::Result<()> {
     for name in FILES {
         fs::write(root.join(name), content(form.folder()))?;
     }
+    // Without extended attributes on this file system, the act that removes this one skips.
+    let _ = set_attribute(&root.join("metadata"));
     let not_utf8 = OsString::from_vec(b"not-utf8-\xff\xfe".to_vec());
     fs::write(root.join(not_utf8), content(form.folder()))
 }
@@ -109,44 +111,58 @@ fn write_tools(root: &Path, form: Form) -> io::Result<()> {
 }
 
 fn fifo(path: &Path) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let name = std::ffi::CString::new(path.as_os_str().as_bytes())?;
-    match call!(
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    done(call!(
         libc::SYS_mknodat,
         libc::AT_FDCWD,
         name.as_ptr(),
         libc::S_IFIFO | 0o644,
         0
-    ) {
+    ))
+}
+
+fn set_attribute(path: &Path) -> io::Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    done(call!(
+        libc::SYS_setxattr,
+        name.as_ptr(),
+        c"user.acts".as_ptr(),
+        c"yes".as_ptr(),
+        3,
+        0
+    ))
+}
+
+fn done(called: Acted<i64>) -> io::Result<()> {
+    match called {
         Ok(_) => Ok(()),
         Err(Stop::Errno(number)) => Err(io::Error::from_raw_os_error(number)),
         Err(other) => Err(io::Error::other(format!("{other:?}"))),
     }
 }
 
-/// The folders whose names lead to `deep`'s two files, from `DIR/FORM` on.
-///
-/// The first file's absolute path has exactly [`LONGEST`] bytes; the second lies 20 folders of 250 bytes down, which no
-/// path reaches in one piece.
+/// What follows `root` in the path of a file whose absolute path has exactly [`LONGEST`] bytes.
 pub(crate) fn near(root: &str) -> String {
-    let mut path = format!("{root}/near");
-    while LONGEST - path.len() > 250 {
+    let mut path = String::from("/near");
+    let room = LONGEST.saturating_sub(root.len());
+    while room.saturating_sub(path.len()) > 250 {
         path.push('/');
         path.push_str(&"n".repeat(200));
     }
-    let rest = LONGEST - path.len() - 1;
+    let rest = room.saturating_sub(path.len() + 1);
     path.push('/');
     path.push_str(&"f".repeat(rest));
     path
 }
 
-/// One step down towards the file that no path reaches, and the number of steps.
+/// One step down towards a file that no path reaches in one piece, and the number of steps.
 pub(crate) fn over() -> (String, usize) {
     ("o".repeat(250), 20)
 }
 
 fn write_deep(root: &Path, form: Form) -> io::Result<()> {
-    let path = PathBuf::from(near(&root.to_string_lossy()));
+    let root_path = root.to_string_lossy();
+    let path = PathBuf::from(format!("{root_path}{}", near(&root_path)));
     let folder = path.parent().ok_or_else(|| io::Error::other("no parent"))?;
     fs::create_dir_all(folder)?;
     fs::write(&path, content(form.folder()))?;

@@ -20,11 +20,12 @@ pub(crate) enum Stop {
 pub(crate) type Acted<T = ()> = Result<T, Stop>;
 
 /// Issues one system call; every argument is widened to a register.
+///
+/// It is one expression, so that what an argument borrows from lives until the call has returned.
 macro_rules! call {
-    ($number:expr $(, $arg:expr)* $(,)?) => {{
-        let arguments: &[libc::c_long] = &[$($arg as libc::c_long),*];
-        $crate::sys::raw($number, arguments)
-    }};
+    ($number:expr $(, $arg:expr)* $(,)?) => {
+        $crate::sys::raw($number, &[$($arg as libc::c_long),*])
+    };
 }
 pub(crate) use call;
 

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn both_forms_differ() {
         for act in all() {
-            let varies = ["${FORM}", "${PORT}", "${PID}"]
+            let varies = ["${FORM}", "${PORT}", "${PID}", "${CGROUP}"]
                 .iter()
                 .any(|variable| act.object.contains(variable));
             assert!(
@@ -225,8 +225,8 @@ mod tests {
         let sections = ["version", "name", "mode", "file", "exec", "net", "unix", "kernel"];
         for act in all() {
             for form in Form::BOTH {
-                let set: toml::Table =
-                    toml::from_str(&act.declared_set(form)).unwrap_or_else(|error| panic!("{}: {error}", act.name));
+                let set = act.declared_set(form).replace("${PORT}", "1");
+                let set: toml::Table = toml::from_str(&set).unwrap_or_else(|error| panic!("{}: {error}", act.name));
                 for key in set.keys() {
                     assert!(sections.contains(&key.as_str()), "{}: section {key}", act.name);
                 }

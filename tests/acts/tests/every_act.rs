@@ -30,7 +30,11 @@ fn every_act_is_done_in_both_forms_or_says_why_not() {
             outside.setup();
             let started = Instant::now();
             match outside.run(act, form) {
-                Ran::Done(_) => done += 1,
+                Ran::Done(told) => {
+                    done += 1;
+                    let object = told["object"].as_str().unwrap();
+                    assert!(!object.contains("${"), "{object} of {} is not resolved", act.name);
+                }
                 Ran::Skipped(reason) => {
                     skipped.insert(format!("{} ({})", act.name, form.word()), reason);
                 }

@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::acts::{allowed, file};
+use crate::acts::{allowed, files};
 use crate::child;
 use crate::context::Context;
 use crate::elf;
@@ -58,7 +58,7 @@ pub(crate) const ACTS: &[Act] = &[
         name: "exec-deleted",
         does: "a program that was unlinked while a descriptor held it",
         object: "${DIR}/${FORM}/doomed-tool",
-        noise: &[file!(["delete"], r#""${DIR}/*/doomed-tool""#)],
+        noise: &[files!(["delete"], r#""${DIR}/*/doomed-tool""#)],
         run: deleted,
         ..EXEC
     },
@@ -75,7 +75,7 @@ pub(crate) const ACTS: &[Act] = &[
         name: "exec-copy",
         does: "a program written under another name a moment ago",
         object: "${DIR}/${FORM}/copied-tool",
-        noise: &[file!(["create", "write"], r#""${DIR}/*/copied-tool""#)],
+        noise: &[files!(["create", "write"], r#""${DIR}/*/copied-tool""#)],
         run: copied,
         ..EXEC
     },
@@ -84,7 +84,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "a program renamed a moment ago",
         object: "${DIR}/${FORM}/renamed-tool",
         core: false,
-        noise: &[file!(["create", "delete"], r#""${DIR}/*/{doomed,renamed}-tool""#)],
+        noise: &[files!(["create", "delete"], r#""${DIR}/*/{doomed,renamed}-tool""#)],
         run: renamed,
         ..EXEC
     },

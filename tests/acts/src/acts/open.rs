@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
 
-use crate::acts::{allowed, file};
+use crate::acts::{allowed, files};
 use crate::context::Context;
 use crate::setup::content;
 use crate::sys::{self, Acted, Stop, call, legacy, owned, sure};
@@ -83,7 +83,7 @@ pub(crate) const ACTS: &[Act] = &[
         name: "open-hard-link",
         does: "through a hard link that lies in allowed",
         object: "${DIR}/${FORM}/linked",
-        set: file!(["read"], r#""${DIR}/allowed/linked", "${DIR}/allowed/hard-allowed""#),
+        set: files!(["read"], r#""${DIR}/allowed/linked", "${DIR}/allowed/hard-allowed""#),
         undeclared_set: Some(concat!(
             allowed!("read"),
             "[[file]]\ndeny = [\"read\"]\npaths = [\"${DIR}/forbidden/linked\"]\n"
@@ -114,7 +114,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "O_TMPFILE: a file that never has a name",
         object: "${DIR}/${FORM}",
         run: tmpfile,
-        set: file!(["create", "write"], r#""${DIR}/allowed", "${DIR}/allowed/**""#),
+        set: files!(["create", "write"], r#""${DIR}/allowed", "${DIR}/allowed/**""#),
         ..CREATE
     },
     Act {
