@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod context;
+pub mod outside;
 pub mod table;
 
 mod acts;

@@ -65,7 +65,9 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         name: "exec-ld-so",
         does: "the dynamic loader, given the program as its argument",
-        noise: &["[[exec]]\npaths = [\"/lib{,64}/ld-*.so*\", \"/lib/*/ld-*.so*\", \"/usr/lib/*/ld-*.so*\"]\n"],
+        noise: &[
+            "[[exec]]\npaths = [\"/lib/ld-*.so*\", \"/lib64/ld-*.so*\", \"/lib/*/ld-*.so*\", \"/usr/lib/*/ld-*.so*\"]\n",
+        ],
         access: &["map"],
         kind: "file.map",
         run: through_loader,

@@ -98,32 +98,24 @@ pub(crate) const ACTS: &[Act] = &[
 struct Target {
     pid: i32,
     addr: usize,
-    fd: i32,
-    _held: Option<(Idle, OwnedFd)>,
+    _own: Option<Idle>,
 }
 
 fn target(context: &Context) -> Acted<Target> {
     if context.declared() {
-        let secret = sys::open(&context.own("secret")?, libc::O_RDONLY | libc::O_CLOEXEC, 0)?;
         let idle = Idle::start()?;
         return Ok(Target {
             pid: idle.0,
             addr: buffer(),
-            fd: secret.as_raw_fd(),
-            _held: Some((idle, secret)),
+            _own: Some(idle),
         });
     }
-    let (Some(pid), Some(fd), Some(addr)) = (context.pid, context.victim_fd, context.addr) else {
+    let (Some(pid), Some(addr)) = (context.pid, context.addr) else {
         return Err(Stop::Wrong(String::from(
-            "this act needs --pid, --victim-fd and --addr, as acts victim prints them",
+            "this act needs --pid and --addr, as acts victim prints them",
         )));
     };
-    Ok(Target {
-        pid,
-        addr,
-        fd,
-        _held: None,
-    })
+    Ok(Target { pid, addr, _own: None })
 }
 
 fn stopped_then_detached(pid: i32) -> Acted {
@@ -215,10 +207,19 @@ fn pidfd_of(pid: i32) -> Acted<OwnedFd> {
     owned(call!(libc::SYS_pidfd_open, pid, 0)?)
 }
 
+/// The declared form's child holds the secret because it was forked after the open.
 fn getfd(context: &Context) -> Acted {
+    let secret = match context.declared() {
+        true => Some(sys::open(&context.own("secret")?, libc::O_RDONLY | libc::O_CLOEXEC, 0)?),
+        false => None,
+    };
+    let Some(fd) = secret.as_ref().map(AsRawFd::as_raw_fd).or(context.victim_fd) else {
+        return Err(Stop::Wrong(String::from(
+            "this act needs --victim-fd, as acts victim prints it",
+        )));
+    };
     let target = target(context)?;
-    let pidfd = pidfd_of(target.pid)?;
-    let file = owned(call!(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), target.fd, 0)?)?;
+    let file = owned(call!(libc::SYS_pidfd_getfd, pidfd_of(target.pid)?.as_raw_fd(), fd, 0)?)?;
     call!(libc::SYS_lseek, file.as_raw_fd(), 0, libc::SEEK_SET)?;
     holds_secret(context, &file)
 }

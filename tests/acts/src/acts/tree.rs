@@ -18,7 +18,6 @@ const LINK: Act = Act {
     object: "${DIR}/${FORM}/new-link",
     access: &["create"],
     set: allowed!("create"),
-    noise: &[files!(["read"], r#""${DIR}/*/link-from""#)],
     ..ROW
 };
 const RENAME: Act = Act {
