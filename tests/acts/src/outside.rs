@@ -38,12 +38,18 @@ impl Launch {
     ///
     /// By itself it runs behind `acts under`, so that an act which ends its parent does not end the harness.
     pub fn command(&self, before: &[OsString]) -> Command {
-        let under = [self.words[0].clone(), "under".into()];
-        let before = if before.is_empty() { &under } else { before };
-        let skipped = usize::from(before == under);
-        let mut words = before.iter().chain(&self.words[skipped..]);
-        let mut command = Command::new(words.next().map(OsString::as_os_str).unwrap_or_default());
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped());
+        let alone = [self.words[0].clone(), "under".into()];
+        let (before, rest) = if before.is_empty() {
+            (&alone[..], &self.words[1..])
+        } else {
+            (before, &self.words[..])
+        };
+        let mut command = Command::new(&before[0]);
+        command
+            .args(&before[1..])
+            .args(rest)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         command
     }
 }

@@ -49,6 +49,7 @@ fn declared_acts_stay_within_their_set_and_undeclared_ones_leave_it() {
     before.push(logs.path().join("log").into());
     let mut judged = 0;
     for act in table::all().filter(|act| GROUPS.contains(&act.group) && !act.takes.contains(&"fd")) {
+        outside.setup().unwrap();
         for form in Form::BOTH {
             match run(&outside, act, form, &before) {
                 Ran::Done(told) => assert_eq!(told["form"], form.word()),

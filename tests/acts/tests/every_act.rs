@@ -27,6 +27,7 @@ fn every_act_is_done_in_both_forms_or_says_why_not() {
     let mut failures = Vec::new();
     let mut done = 0;
     for act in table::all() {
+        outside.setup().unwrap();
         for form in Form::BOTH {
             let started = Instant::now();
             match run(&outside, act, form, &[]) {

@@ -47,6 +47,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "perf_event_open(2): the dummy software event, on itself",
         kind: "perf",
         object: "PERF_COUNT_SW_DUMMY",
+        needs: &["root"],
         set: kernel_key!("perf", "allow"),
         undeclared_set: Some(kernel_key!("perf", "deny")),
         run: |_| perf(),

@@ -44,7 +44,7 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         name: "name-newline",
         does: "a name with a newline in it",
-        object: "${DIR}/${FORM}/new%0Aline",
+        object: "${DIR}/${FORM}/new\nline",
         run: newline,
         ..ROW
     },
