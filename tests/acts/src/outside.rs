@@ -67,7 +67,7 @@ impl Outside {
             acts: acts.to_path_buf(),
             serve,
             victims,
-            cgroups: Cgroups::make(),
+            cgroups: Cgroups::make(dir.path()),
             dir,
         })
     }
@@ -83,6 +83,8 @@ impl Outside {
     }
 
     /// Everything that the act's row asks for, as a command line; or why this host cannot offer it.
+    ///
+    /// A harness may append options of its own, such as `--cgroup` or `--count`: the last one of a name counts.
     pub fn launch(&self, act: &Act, form: Form) -> Result<Launch, String> {
         let mut words: Vec<OsString> = vec![self.acts.clone().into(), "run".into(), act.name.into()];
         words.extend(["--dir".into(), self.dir().into(), "--form".into(), form.word().into()]);
@@ -203,14 +205,14 @@ impl Drop for Mode {
 struct Cgroups(PathBuf);
 
 impl Cgroups {
-    fn make() -> Option<Cgroups> {
+    fn make(dir: &Path) -> Option<Cgroups> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
         let is_v2 = |mount: &&str| Path::new(mount).join("cgroup.controllers").exists();
         let mount = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].into_iter().find(is_v2)?;
         let path = Path::new(mount)
             .join(own)
-            .join(format!("probity-acts-{}", std::process::id()));
+            .join(format!("probity-{}", dir.file_name()?.to_string_lossy()));
         fs::create_dir(&path).ok()?;
         let cgroups = Cgroups(path);
         Form::BOTH

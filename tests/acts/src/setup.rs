@@ -1,7 +1,7 @@
 //! The fixture tree: the same files under `DIR/allowed` and `DIR/forbidden`, with known contents.
 //!
 //! It runs outside the watched tree and may be run again on the same folder: acts use fixtures up (they unlink, rename,
-//! truncate), so a harness sets up before every act.
+//! truncate), so a harness sets up before every act. `secret` keeps its inode, which a listener or a victim may hold.
 
 use std::ffi::{CString, OsString};
 use std::fs::{self, Permissions};
@@ -58,10 +58,7 @@ fn write_tree(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o755))?;
     for form in Form::BOTH {
         let root = dir.join(form.folder());
-        if root.exists() {
-            fs::remove_dir_all(&root)?;
-        }
-        fs::create_dir(&root)?;
+        clear(&root)?;
         for folder in FOLDERS {
             fs::create_dir(root.join(folder))?;
         }
@@ -81,6 +78,23 @@ fn write_tree(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     }
     if let Some(owner) = owner {
         give(dir, owner)?;
+    }
+    Ok(())
+}
+
+/// Removes all but what no act uses up: the deep folders, and the secret, whose inode a listener or a victim may hold.
+fn clear(root: &Path) -> io::Result<()> {
+    fs::create_dir_all(root)?;
+    let kept = [String::from("secret"), String::from("near"), over().0];
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if kept.iter().any(|name| entry.file_name() == name.as_str()) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
     }
     Ok(())
 }
@@ -160,21 +174,24 @@ pub(crate) fn over() -> (String, usize) {
     ("o".repeat(250), 20)
 }
 
+/// Writes the two deep files, the near one last: where it is, both are.
 fn write_deep(root: &Path, form: Form) -> io::Result<()> {
     let root_path = root.to_string_lossy();
     let path = PathBuf::from(format!("{root_path}{}", near(&root_path)));
-    let folder = path.parent().ok_or_else(|| io::Error::other("no parent"))?;
-    fs::create_dir_all(folder)?;
-    fs::write(&path, content(form.folder()))?;
+    if path.exists() {
+        return Ok(());
+    }
     let (step, steps) = over();
     let home = std::env::current_dir()?;
     std::env::set_current_dir(root)?;
     for _ in 0..steps {
-        fs::create_dir(&step)?;
+        fs::create_dir_all(&step)?;
         std::env::set_current_dir(&step)?;
     }
     fs::write("secret", content(form.folder()))?;
-    std::env::set_current_dir(home)
+    std::env::set_current_dir(home)?;
+    fs::create_dir_all(path.parent().ok_or_else(|| io::Error::other("no parent"))?)?;
+    fs::write(&path, content(form.folder()))
 }
 
 /// Gives every file to the owner, by steps: some paths are longer than the kernel takes in one piece.

@@ -5,6 +5,7 @@
 mod run;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use probity_acts::context::Form;
@@ -56,6 +57,25 @@ fn every_act_is_done_in_both_forms_or_says_why_not() {
         "only {done} acts were done: the host lacks too much for this test to mean anything"
     );
     assert_eq!(mounts, self::mounts(), "an act left a mount behind");
+}
+
+#[test]
+fn setup_restores_what_acts_use_up_and_keeps_the_inode_that_others_hold() {
+    let outside = Outside::start(acts()).unwrap();
+    let forbidden = outside.dir().join("forbidden");
+    let inode = |name: &str| std::fs::metadata(forbidden.join(name)).unwrap().ino();
+    let secret = inode("secret");
+    std::fs::remove_file(forbidden.join("unlink-me")).unwrap();
+    std::fs::write(forbidden.join("secret"), "spoilt").unwrap();
+    std::fs::write(forbidden.join("new-file"), "left behind").unwrap();
+    outside.setup().unwrap();
+    assert_eq!(inode("secret"), secret);
+    assert_eq!(
+        std::fs::read_to_string(forbidden.join("secret")).unwrap(),
+        "forbidden: known contents\n"
+    );
+    assert!(forbidden.join("unlink-me").exists());
+    assert!(!forbidden.join("new-file").exists());
 }
 
 /// The mounts of the namespace that the tests run in.
