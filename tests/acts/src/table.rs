@@ -25,6 +25,9 @@ pub struct Act {
     pub access: &'static [&'static str],
     /// Whether it is one of the first acts every backend must hold.
     pub core: bool,
+    /// Whether the declared set has a word for it. Where it has none, both forms are the same act, which a watcher may
+    /// show and cannot judge.
+    pub judged: bool,
     /// What the host must have, from [`NEEDS`] or `kernel>=X.Y`.
     pub needs: &'static [&'static str],
     /// Which arguments the harness must give, from [`TAKES`].
@@ -50,6 +53,7 @@ impl Act {
         object: "",
         access: &[],
         core: false,
+        judged: true,
         needs: &[],
         takes: &[],
         service: None,
@@ -76,7 +80,7 @@ impl Act {
     fn json(&self) -> Value {
         json!({
             "name": self.name, "does": self.does, "group": self.group, "kind": self.kind, "object": self.object,
-            "access": self.access, "core": self.core, "needs": self.needs, "takes": self.takes,
+            "access": self.access, "core": self.core, "judged": self.judged, "needs": self.needs, "takes": self.takes,
             "service": self.service, "noise": self.noise,
             "sets": {
                 "declared": self.declared_set(Form::Declared),
@@ -211,11 +215,8 @@ mod tests {
             let varies = ["${FORM}", "${PORT}", "${PID}", "${CGROUP}"]
                 .iter()
                 .any(|variable| act.object.contains(variable));
-            assert!(
-                varies || act.undeclared_set.is_some(),
-                "{} is the same act in both forms",
-                act.name
-            );
+            let differ = varies || act.undeclared_set.is_some();
+            assert_eq!(differ, act.judged, "{}: the same act in both forms, or not", act.name);
             assert_ne!(act.undeclared_set, Some(act.set), "{}", act.name);
         }
     }

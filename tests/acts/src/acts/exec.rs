@@ -66,7 +66,7 @@ pub(crate) const ACTS: &[Act] = &[
         name: "exec-ld-so",
         does: "the dynamic loader, given the program as its argument",
         noise: &[
-            "[[exec]]\npaths = [\"/lib/ld-*.so*\", \"/lib64/ld-*.so*\", \"/lib/*/ld-*.so*\", \"/usr/lib/*/ld-*.so*\"]\n",
+            "[[exec]]\npaths = [\"/lib/ld-*.so*\", \"/lib64/ld-*.so*\", \"/lib/*/ld-*.so*\", \"/usr/lib/*/ld-*.so*\"]\nldso = \"allow\"\n",
         ],
         access: &["map"],
         kind: "file.map",

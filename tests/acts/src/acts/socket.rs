@@ -16,7 +16,7 @@ const SOCKET: Act = Act {
 macro_rules! families {
     ([$($family:literal),+], [$($deny:literal),*]) => {
         concat!(
-            "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = []\n[net.policy]\nfamilies = [",
+            "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [9]\n[net.policy]\nfamilies = [",
             $("\"", $family, "\", ",)+ "]\ndeny = [", $("\"", $deny, "\", ",)* "]\n"
         )
     };
@@ -30,7 +30,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "socket(2): a raw ICMP socket",
         object: "raw",
         needs: &["root"],
-        set: families!(["inet", "raw"], []),
+        set: families!(["inet"], []),
         undeclared_set: Some(ORDINARY),
         run: |_| made(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
         ..SOCKET
@@ -68,7 +68,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "socket(2): IPPROTO_MPTCP",
         object: "mptcp",
         needs: &["mptcp"],
-        set: families!(["inet", "mptcp"], []),
+        set: families!(["inet"], []),
         undeclared_set: Some(ORDINARY),
         run: |_| made(libc::AF_INET, libc::SOCK_STREAM, net::MPTCP),
         ..SOCKET

@@ -27,7 +27,7 @@ const CONNECT_6: Act = Act {
 };
 const LISTEN: Act = Act {
     service: Some("free"),
-    set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = []\n[net.policy]\nlisten = [\"127.0.0.1:${PORT}\"]\n",
+    set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [${PORT}]\n[net.policy]\nlisten = [\"127.0.0.1:${PORT}\"]\n",
     ..CONNECT
 };
 
@@ -65,7 +65,7 @@ pub(crate) const ACTS: &[Act] = &[
             "[net.policy]\ndeny = []\n"
         ),
         undeclared_set: Some(
-            "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = []\n[net.policy]\ndeny = [\"tcp-fastopen\"]\n",
+            "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [${PORT}]\n[net.policy]\ndeny = [\"tcp-fastopen\"]\n",
         ),
         run: fast_open,
         ..CONNECT
@@ -90,7 +90,7 @@ pub(crate) const ACTS: &[Act] = &[
         core: false,
         needs: &["mptcp"],
         service: Some("mptcp"),
-        set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [${PORT}]\nproto = [\"tcp\", \"mptcp\"]\n",
+        set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [${PORT}]\nproto = [\"tcp\"]\n",
         run: connect_mptcp,
         ..CONNECT
     },

@@ -50,7 +50,7 @@ pub(crate) const ACTS: &[Act] = &[
         does: "bind(2) of a UDP socket",
         kind: "net.bind",
         service: Some("free"),
-        set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = []\n[net.policy]\nlisten = [\"127.0.0.1:${PORT}\"]\n",
+        set: "[[net]]\ncidr = [\"127.0.0.0/8\"]\nports = [${PORT}]\n[net.policy]\nlisten = [\"127.0.0.1:${PORT}\"]\n",
         run: bind,
         ..SEND
     },
