@@ -60,7 +60,6 @@ pub(crate) const ACTS: &[Act] = &[
     Act {
         name: "chroot",
         does: "chroot(2) into DIR/FORM, in a forked child",
-        kind: "file.chroot",
         object: "${DIR}/${FORM}",
         run: chroot,
         ..ROW

@@ -43,8 +43,8 @@ pub(crate) const ACTS: &[Act] = &[
     },
     Act {
         name: "scm-rights",
-        does: "reads DIR/FORM/secret through a descriptor received with SCM_RIGHTS",
-        kind: "file.read",
+        does: "receives a descriptor on DIR/FORM/secret with SCM_RIGHTS, and reads through it",
+        kind: "file.receive",
         object: "${DIR}/${FORM}/secret",
         access: &["read"],
         core: false,
