@@ -1,10 +1,10 @@
 //! The finished automaton: the tables that the programs read, and an interpreter that reads them the same way.
 
-use super::dfa::Dfa;
+use super::dfa::{Dfa, Limits, TooMany};
 use super::grant::unite;
 use super::minimise::minimise;
 use super::nfa::Nfa;
-use super::{CompileError, Limits};
+
 use probity_abi::policy::{self, Grant};
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub struct Automaton {
 
 impl Automaton {
     /// The tables of `dfa`, minimised unless told otherwise, and where its states went.
-    pub(crate) fn of(dfa: &Dfa, nfa: &Nfa, limits: Limits, smallest: bool) -> Result<(Self, Vec<u32>), CompileError> {
+    pub(crate) fn of(dfa: &Dfa, nfa: &Nfa, limits: Limits, smallest: bool) -> Result<(Self, Vec<u32>), TooMany> {
         let count = dfa.accepts.len() as u32;
         let (renamed, chosen) = if smallest {
             let minimal = minimise(dfa);
@@ -54,7 +54,7 @@ impl Automaton {
             })
             .collect();
         if chosen.len() > limits.states || chosen.len() * kept.len() > limits.transitions {
-            return Err(CompileError::Explosion {
+            return Err(TooMany {
                 owners: dfa.culprits(nfa),
                 states: chosen.len(),
             });

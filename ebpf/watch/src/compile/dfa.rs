@@ -3,8 +3,8 @@
 //! Bytes that no pattern tells apart are one class. The work is bounded: patterns can be written whose automaton has
 //! 2^n states, and the error then names the patterns that multiply most.
 
+use super::grant;
 use super::nfa::{Nfa, Part, SLASH, State};
-use super::{CompileError, grant};
 use probity_abi::policy::{self, Grant};
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +15,8 @@ pub struct Limits {
     pub states: usize,
     /// Transitions of the finished automaton.
     pub transitions: usize,
+    /// States before the automaton is minimised.
+    pub raw_states: usize,
     /// Transitions before the automaton is minimised.
     pub raw_transitions: usize,
     /// Nondeterministic states looked at.
@@ -26,10 +28,20 @@ impl Default for Limits {
         Self {
             states: 1 << 16,
             transitions: policy::MAX_TRANSITIONS,
+            raw_states: 1 << 17,
             raw_transitions: 4 * policy::MAX_TRANSITIONS,
             work: 1 << 25,
         }
     }
+}
+
+/// The patterns need more than [`Limits`] allows.
+#[derive(Debug)]
+pub(crate) struct TooMany {
+    /// How many states there were.
+    pub(crate) states: usize,
+    /// The patterns that multiply most, by number.
+    pub(crate) owners: Vec<u32>,
 }
 
 /// A deterministic automaton in the making. State 0 is dead.
@@ -55,7 +67,7 @@ pub(crate) struct Dfa {
 }
 
 impl Dfa {
-    pub(crate) fn new(nfa: &Nfa, limits: Limits) -> Result<Self, CompileError> {
+    pub(crate) fn new(nfa: &Nfa, limits: Limits) -> Result<Self, TooMany> {
         let (classes, class_count) = classes(nfa);
         let mut dfa = Self {
             classes,
@@ -76,7 +88,7 @@ impl Dfa {
     }
 
     /// The state for a set of nondeterministic ones, and all that can be reached from it.
-    pub(crate) fn start(&mut self, nfa: &Nfa, subset: Vec<u32>) -> Result<u32, CompileError> {
+    pub(crate) fn start(&mut self, nfa: &Nfa, subset: Vec<u32>) -> Result<u32, TooMany> {
         let start = self.enter(nfa, subset);
         let by_label: Vec<Vec<u8>> = nfa
             .labels
@@ -126,8 +138,12 @@ impl Dfa {
                 self.rows.push(target);
             }
             self.done += 1;
-            if self.subsets.len() * self.class_count > self.limits.raw_transitions || self.work > self.limits.work {
-                return Err(CompileError::Explosion {
+            let states = self.subsets.len();
+            if states > self.limits.raw_states
+                || states * self.class_count > self.limits.raw_transitions
+                || self.work > self.limits.work
+            {
+                return Err(TooMany {
                     owners: self.culprits(nfa),
                     states: self.subsets.len(),
                 });

@@ -4,9 +4,8 @@
 //! rules of every pattern which passes through it hold there. An object that is denied by name is entered in a state
 //! which only denies: its other names, hard links, are then denied as well, and what they allow is theirs.
 
-use super::dfa::Dfa;
-use super::nfa::{Nfa, Part};
-use super::pattern::{Component, literal_prefix, parse};
+use super::builder::{Builder, Denials};
+use super::pattern::{literal_prefix, parse};
 use super::places::Places;
 use super::{Automaton, CompileError, Limits};
 use crate::pin::{Root, denied_leaves};
@@ -28,17 +27,6 @@ pub struct FileRule {
 
 /// A name of an object, by canonical path, and how the object is entered under it.
 pub type Named = (Entry, Vec<u8>);
-
-/// One pattern as it goes into the automaton.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Line {
-    pub(crate) rule: u16,
-    pub(crate) allow: u8,
-    pub(crate) deny: u8,
-    pub(crate) components: Vec<Component>,
-    /// As it was written, for errors.
-    pub(crate) written: String,
-}
 
 /// How an object is entered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -164,12 +152,7 @@ pub fn compile(root: &Root, rules: &[FileRule], limits: Limits) -> Result<Files,
     let mut builder = Builder::new(&lines, limits)?;
     searched.sort();
     searched.dedup();
-    let leads = builder.dfa.leads_to_denial();
-    let denials = Denials {
-        builder: &builder,
-        leads: &leads,
-    };
-    let leaves = denied_leaves(root, &denials, &searched);
+    let leaves = denied_leaves(root, &Denials::of(&builder), &searched);
     let mut notes = std::mem::take(&mut places.notes);
     if leaves.cut {
         notes.push(Note::DeniedCut {
@@ -192,11 +175,7 @@ pub fn compile(root: &Root, rules: &[FileRule], limits: Limits) -> Result<Files,
         match entry {
             Entry::Whole => {
                 let lengths = depths(path);
-                starts.extend(
-                    lengths
-                        .iter()
-                        .map(|length| builder.dfa.run(builder.root, &path[..*length])),
-                );
+                starts.extend(lengths.iter().map(|length| builder.at(&path[..*length])));
             }
             Entry::Denied => starts.push(builder.start(&[(Entry::Denied, path.clone())])?),
         }
@@ -241,107 +220,7 @@ fn depths(path: &[u8]) -> Vec<usize> {
 /// Access that follows a symbolic link in the last component; the rest is about the link itself.
 pub(crate) const FOLLOWS: u8 = !(access::CREATE | access::DELETE);
 
-/// Where denials are, for the search for denied files.
-pub(crate) struct Denials<'a> {
-    builder: &'a Builder,
-    leads: &'a [bool],
-}
-
-impl Denials<'_> {
-    /// The state at a path.
-    pub(crate) fn at(&self, path: &[u8]) -> u32 {
-        self.builder.dfa.run(self.builder.root, below_root(path))
-    }
-
-    /// The state at a name in a directory.
-    pub(crate) fn step(&self, state: u32, name: &[u8]) -> u32 {
-        self.builder.dfa.run(self.builder.dfa.run(state, b"/"), name)
-    }
-
-    /// Whether something denied may be here or below.
-    pub(crate) fn may_follow(&self, state: u32) -> bool {
-        self.leads.get(state as usize).copied().unwrap_or(false)
-    }
-
-    /// Whether something is denied here.
-    pub(crate) fn denied(&self, state: u32) -> bool {
-        self.builder.dfa.grant(state).deny != 0
-    }
-}
-
-/// The automaton while places to enter it are still being added.
-pub(crate) struct Builder {
-    nfa: Nfa,
-    dfa: Dfa,
-    root: u32,
-    written: Vec<String>,
-    limits: Limits,
-}
-
-impl Builder {
-    pub(crate) fn new(lines: &[Line], limits: Limits) -> Result<Self, CompileError> {
-        let mut nfa = Nfa::new();
-        for (owner, line) in lines.iter().enumerate() {
-            let part = Part {
-                rule: line.rule,
-                allow: line.allow,
-                deny: line.deny,
-                exact: line.components.iter().all(|component| component.as_literal().is_some()),
-            };
-            nfa.add(&line.components, part, owner as u32);
-        }
-        let written: Vec<String> = lines.iter().map(|line| line.written.clone()).collect();
-        let mut dfa = Dfa::new(&nfa, limits).map_err(|error| named(error, &written))?;
-        let root = dfa
-            .start(&nfa, nfa.starts.clone())
-            .map_err(|error| named(error, &written))?;
-        Ok(Self {
-            nfa,
-            dfa,
-            root,
-            written,
-            limits,
-        })
-    }
-
-    /// The state for an object that has all of these names; a number for [`Self::finish`].
-    pub(crate) fn start(&mut self, names: &[Named]) -> Result<u32, CompileError> {
-        let mut subset = Vec::new();
-        for (entry, path) in names {
-            let states = self.nfa.run(&self.nfa.starts, below_root(path));
-            match entry {
-                Entry::Whole => subset.extend(states),
-                Entry::Denied => subset.extend(self.nfa.denials(&states)),
-            }
-        }
-        self.dfa
-            .start(&self.nfa, subset)
-            .map_err(|error| named(error, &self.written))
-    }
-
-    /// The tables, the state at the root, and the states of `starts`.
-    pub(crate) fn finish(self, starts: &[u32], smallest: bool) -> Result<(Automaton, u32, Vec<u32>), CompileError> {
-        let built = Automaton::of(&self.dfa, &self.nfa, self.limits, smallest);
-        let (automaton, renamed) = built.map_err(|error| named(error, &self.written))?;
-        let starts = starts.iter().map(|start| renamed[*start as usize]).collect();
-        Ok((automaton, renamed[self.root as usize], starts))
-    }
-}
-
 /// The bytes that lead from the root to a path: nothing for the root itself.
 pub(crate) fn below_root(path: &[u8]) -> &[u8] {
     if path == b"/" { b"" } else { path }
-}
-
-fn named(error: CompileError, written: &[String]) -> CompileError {
-    match error {
-        CompileError::Explosion { states, owners } => CompileError::TooLarge {
-            states,
-            patterns: owners
-                .iter()
-                .filter_map(|owner| written.get(*owner as usize).cloned())
-                .collect(),
-        },
-        other => other,
-    }
 }

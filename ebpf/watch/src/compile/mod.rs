@@ -5,6 +5,7 @@
 //! list of objects at which it is entered; [`crate::pin`] holds those objects.
 
 mod automaton;
+mod builder;
 mod dfa;
 pub mod files;
 mod grant;
@@ -18,6 +19,7 @@ pub mod sockets;
 mod tests;
 
 pub use automaton::Automaton;
+pub(crate) use builder::Denials;
 pub use dfa::Limits;
 pub use grant::{Decision, decide, unite};
 
@@ -76,13 +78,5 @@ pub enum CompileError {
         length: usize,
         /// The most.
         most: usize,
-    },
-    /// The same as [`Self::TooLarge`], by number of pattern.
-    #[error("the patterns need more than {states} states together")]
-    Explosion {
-        /// How many states there were when it was given up.
-        states: usize,
-        /// The patterns by number.
-        owners: Vec<u32>,
     },
 }

@@ -3,8 +3,11 @@
 //! The kernel's paths hold no symbolic link, so each literal prefix is followed and the pattern added a second time under
 //! the name that comes out. What is allowed by a literal name is not pinned itself: another hard link would carry the
 //! permission elsewhere. Its directory is.
+//!
+//! A symbolic link that only a wildcard reaches is not followed: the rule must name where it leads.
 
-use super::files::{Entry, FOLLOWS, FileRule, Line, Named, Note};
+use super::builder::Line;
+use super::files::{Entry, FOLLOWS, FileRule, Named, Note};
 use super::pattern::{Component, literal_prefix};
 use crate::pin::{Found, Identity, Root, join, joint_names, no_hard_links};
 use rustix::io::Errno;
@@ -55,6 +58,13 @@ impl<'a> Places<'a> {
         let directory = &names[..names.len() - usize::from(last.is_some())];
         if let Some(place) = self.follow(directory) {
             self.want(&place);
+            if let Some(name) = last.as_ref().filter(|_| rule.deny != 0 && !place.kernel_own) {
+                // It may not exist yet.
+                self.wanted.insert((
+                    Entry::Denied,
+                    join(&[place.names.as_slice(), std::slice::from_ref(name)].concat()),
+                ));
+            }
             let mut canonical = literal(&place.names);
             canonical.extend(last.iter().map(|name| Component::literal(name)));
             canonical.extend(rest.iter().cloned());

@@ -1,6 +1,7 @@
 //! The automaton against a matcher that is written to be read.
 
-use super::files::{Builder, Entry, FileRule, Line};
+use super::builder::{Builder, Line};
+use super::files::{Entry, FileRule};
 use super::*;
 use probity_abi::access::{CREATE, DELETE, EXEC, MAP, READ, WRITE};
 use probity_abi::policy::{self, Grant};
@@ -268,6 +269,110 @@ fn patterns_that_multiply_are_refused_by_name() {
     };
     let builder = Builder::new(&lines(&rules[..2]), small).unwrap();
     assert!(matches!(builder.finish(&[], true), Err(CompileError::TooLarge { .. })));
+}
+
+/// A set as an agent on a developer's machine needs it: 300 files by name, 66 patterns.
+fn realistic() -> Vec<FileRule> {
+    let mut rules = Vec::new();
+    let mut add =
+        |allow: u8, deny: u8, pattern: String| rules.push(rule(rules.len() as u16 + 1, allow, deny, &pattern));
+    for number in 0..100 {
+        add(
+            READ,
+            0,
+            format!("/etc/service-{}/conf.d/{number:03}-settings.conf", number % 7),
+        );
+        add(READ | EXEC, 0, format!("/opt/tools/v{}/bin/tool{number}", number % 10));
+        add(
+            READ | WRITE,
+            0,
+            format!("/home/someone/work/project{}/src/module_{number}/mod.rs", number % 5),
+        );
+    }
+    for suffix in ["o", "s", "res", "ld", "le"] {
+        add(READ | WRITE | CREATE | DELETE, 0, format!("/tmp/cc*.{suffix}"));
+    }
+    for name in ["environ", "mem", "maps", "auxv", "syscall", "stack"] {
+        add(0, READ | WRITE, format!("/proc/*/{name}"));
+        add(0, READ | WRITE, format!("/proc/*/task/*/{name}"));
+    }
+    for directory in [
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/etc/ssl/certs",
+        "/home/someone/work",
+        "/home/someone/.config/tool",
+    ] {
+        add(READ | MAP, 0, format!("{directory}/**"));
+    }
+    for suffix in ["tmp", "log", "lock", "json", "sqlite"] {
+        add(
+            READ | WRITE | CREATE | DELETE,
+            0,
+            format!("/home/someone/.cache/**/*.{suffix}"),
+        );
+        add(READ | WRITE, 0, format!("/home/someone/work/**/target/**/*.{suffix}"));
+    }
+    for secret in [
+        ".ssh",
+        ".gnupg",
+        ".aws",
+        ".kube",
+        ".docker",
+        ".config/gcloud",
+        ".azure",
+        ".mozilla",
+    ] {
+        add(0, READ | WRITE, format!("/home/*/{secret}/**"));
+    }
+    for name in [
+        ".env",
+        ".env.*",
+        "*.pem",
+        "*.key",
+        "id_[re][sd]*",
+        "credentials*.json",
+        "*.kdbx",
+        ".netrc",
+    ] {
+        add(0, READ, format!("/home/someone/**/{name}"));
+        add(0, READ, format!("/srv/**/{name}"));
+    }
+    for number in 0..9 {
+        add(
+            READ,
+            0,
+            format!("/sys/devices/system/cpu/cpu[0-9]*/topology/*{number}_list"),
+        );
+    }
+    rules
+}
+
+#[test]
+fn a_realistic_set_stays_small() {
+    let rules = realistic();
+    assert_eq!(rules.len(), 366);
+    let start = std::time::Instant::now();
+    let builder = Builder::new(&lines(&rules), Limits::default()).unwrap();
+    let (raw, _, _) = Builder::new(&lines(&rules), Limits::default())
+        .unwrap()
+        .finish(&[], false)
+        .unwrap();
+    let built = start.elapsed() / 2;
+    let start = std::time::Instant::now();
+    let (automaton, _, _) = builder.finish(&[], true).unwrap();
+    println!(
+        "{} rules: {} states ({} before), {} classes, {} transitions, {} grants; built in {built:?}, minimised in {:?}",
+        rules.len(),
+        automaton.states(),
+        raw.states(),
+        automaton.class_count,
+        automaton.transitions.len(),
+        automaton.grants.len(),
+        start.elapsed(),
+    );
+    assert!(automaton.states() < 1 << 15 && automaton.transitions.len() < policy::MAX_TRANSITIONS / 2);
 }
 
 fn a_name() -> impl Strategy<Value = Vec<u8>> {

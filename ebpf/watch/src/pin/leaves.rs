@@ -4,7 +4,7 @@
 //! when it stopped before the end. Symbolic links are not followed.
 
 use super::{Root, no_hard_links};
-use crate::compile::files::Denials;
+use crate::compile::Denials;
 use rustix::fs::{Dir, FileType};
 use std::collections::{HashSet, VecDeque};
 

@@ -18,7 +18,7 @@ pub(crate) use leaves::denied_leaves;
 pub use root::Root;
 pub(crate) use root::{Found, join, no_hard_links};
 pub(crate) use set::joint_names;
-pub use set::{Change, Keys, PinRequest, PinSet};
+pub use set::{Change, Keys, PinRequest, PinSet, former_descriptor_limit};
 
 use thiserror::Error;
 

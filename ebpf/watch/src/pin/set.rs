@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 /// Descriptors that are left to the rest of the process.
 const RESERVED: u64 = 256;
@@ -117,7 +118,7 @@ pub struct PinSet {
 impl PinSet {
     /// Opens the objects of a compiled set beneath the subject's root.
     ///
-    /// The soft limit of descriptors is raised to the hard one. What could not be held is in [`Self::notes`].
+    /// The soft limit of descriptors is raised to the hard one ([`former_descriptor_limit`]). What could not be held is in [`Self::notes`].
     ///
     /// # Errors
     ///
@@ -381,6 +382,7 @@ fn find(root: &Root, base: &Base, last: Option<usize>) -> (Option<(Identity, usi
 /// Raises the soft limit of descriptors to the hard one and gives what then holds.
 fn descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
+    let limit = FORMER.get_or_init(|| limit);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
@@ -391,4 +393,14 @@ fn descriptors() -> u64 {
         limit.current
     };
     granted.unwrap_or(u64::MAX)
+}
+
+static FORMER: OnceLock<Rlimit> = OnceLock::new();
+
+/// The limit of descriptors before the first [`PinSet`] raised it: what a child of this process should get back.
+pub fn former_descriptor_limit() -> Option<Rlimit> {
+    FORMER.get().map(|limit| Rlimit {
+        current: limit.current,
+        maximum: limit.maximum,
+    })
 }
