@@ -22,6 +22,8 @@ pub(crate) struct Builder {
     nfa: Nfa,
     dfa: Dfa,
     root: u32,
+    /// The state at the root of an automaton that knows the denials alone.
+    denials: u32,
     written: Vec<String>,
     limits: Limits,
 }
@@ -29,6 +31,7 @@ pub(crate) struct Builder {
 impl Builder {
     pub(crate) fn new(lines: &[Line], limits: Limits) -> Result<Self, CompileError> {
         let mut nfa = Nfa::new();
+        let (mut all, mut denials) = (Vec::new(), Vec::new());
         for (owner, line) in lines.iter().enumerate() {
             let part = Part {
                 rule: line.rule,
@@ -36,37 +39,47 @@ impl Builder {
                 deny: line.deny,
                 exact: line.components.iter().all(|component| component.as_literal().is_some()),
             };
-            nfa.add(&line.components, part, owner as u32);
+            all.extend(nfa.add(&line.components, part, owner as u32));
+            if line.deny != 0 {
+                let part = Part {
+                    allow: 0,
+                    exact: false,
+                    ..part
+                };
+                denials.extend(nfa.add(&line.components, part, owner as u32));
+            }
         }
         let written: Vec<String> = lines.iter().map(|line| line.written.clone()).collect();
-        let mut dfa = Dfa::new(&nfa, limits).map_err(|error| named(error, &written))?;
-        let root = dfa
-            .start(&nfa, nfa.starts.clone())
-            .map_err(|error| named(error, &written))?;
+        let build = || {
+            let mut dfa = Dfa::new(&nfa, limits)?;
+            let root = dfa.start(&nfa, all)?;
+            let denials = dfa.start(&nfa, denials)?;
+            Ok((dfa, root, denials))
+        };
+        let (dfa, root, denials) = build().map_err(|error| named(error, &written))?;
         Ok(Self {
             nfa,
             dfa,
             root,
+            denials,
             written,
             limits,
         })
     }
 
     /// The state at a path; a number for [`Self::finish`].
-    pub(crate) fn at(&self, path: &[u8]) -> u32 {
-        self.dfa.run(self.root, below_root(path))
+    pub(crate) fn at(&self, entry: Entry, path: &[u8]) -> u32 {
+        let root = match entry {
+            Entry::Whole => self.root,
+            Entry::Denied => self.denials,
+        };
+        self.dfa.run(root, below_root(path))
     }
 
     /// The state for an object that has all of these names; a number for [`Self::finish`].
-    pub(crate) fn start(&mut self, names: &[Named]) -> Result<u32, CompileError> {
-        let mut subset = Vec::new();
-        for (entry, path) in names {
-            let states = self.nfa.run(&self.nfa.starts, below_root(path));
-            match entry {
-                Entry::Whole => subset.extend(states),
-                Entry::Denied => subset.extend(self.nfa.denials(&states)),
-            }
-        }
+    pub(crate) fn joint(&mut self, names: &[Named]) -> Result<u32, CompileError> {
+        let states = names.iter().map(|(entry, path)| self.at(*entry, path));
+        let subset = states.flat_map(|state| self.dfa.subset(state).to_vec()).collect();
         self.dfa
             .start(&self.nfa, subset)
             .map_err(|error| named(error, &self.written))
@@ -97,7 +110,7 @@ impl<'a> Denials<'a> {
 
     /// The state at a path.
     pub(crate) fn at(&self, path: &[u8]) -> u32 {
-        self.builder.at(path)
+        self.builder.at(Entry::Denied, path)
     }
 
     /// The state at a name in a directory.

@@ -90,6 +90,9 @@ impl Dfa {
     /// The state for a set of nondeterministic ones, and all that can be reached from it.
     pub(crate) fn start(&mut self, nfa: &Nfa, subset: Vec<u32>) -> Result<u32, TooMany> {
         let start = self.enter(nfa, subset);
+        if self.done == self.subsets.len() {
+            return Ok(start);
+        }
         let by_label: Vec<Vec<u8>> = nfa
             .labels
             .iter()
@@ -167,6 +170,11 @@ impl Dfa {
         let mut ranked: Vec<(usize, u32)> = seen.into_iter().map(|(owner, own)| (own.len(), owner)).collect();
         ranked.sort_by_key(|(count, owner)| (std::cmp::Reverse(*count), *owner));
         ranked.into_iter().take(3).map(|(_, owner)| owner).collect()
+    }
+
+    /// The nondeterministic states that a state stands for.
+    pub(crate) fn subset(&self, state: u32) -> &[u32] {
+        &self.subsets[state as usize]
     }
 
     /// Where the bytes lead.

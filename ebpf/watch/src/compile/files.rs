@@ -2,7 +2,8 @@
 //!
 //! All places share the automaton; a place is entered in the state that its path from the root leads to, so that the
 //! rules of every pattern which passes through it hold there. An object that is denied by name is entered in a state
-//! which only denies: its other names, hard links, are then denied as well, and what they allow is theirs.
+//! which only denies: its other names, hard links, are then denied as well, and what they allow is theirs. So is a
+//! directory that lost its name: moving it does not take what is denied below it away.
 
 use super::builder::{Builder, Denials};
 use super::pattern::{literal_prefix, parse};
@@ -33,7 +34,7 @@ pub type Named = (Entry, Vec<u8>);
 pub enum Entry {
     /// With all rules for its path and for what is below.
     Whole,
-    /// Only with what is denied for its path.
+    /// Only with what is denied for its path and for what is below.
     Denied,
 }
 
@@ -44,9 +45,19 @@ pub struct Base {
     pub entry: Entry,
     /// Its path beneath the root, through no symbolic link. It need not exist.
     pub path: Vec<u8>,
-    /// Lengths of `path` that name a place on the way, `/` first, each with the automaton's state there. Of a base that is
-    /// entered only with denials there is one: all of it.
-    pub depths: Vec<(usize, u32)>,
+    /// The places on the way, `/` first. Of a base that is entered only with denials there is one: the path itself.
+    pub depths: Vec<Depth>,
+}
+
+/// A place on the way to a base.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Depth {
+    /// Bytes of the base's path that name it; 0 for the root.
+    pub length: usize,
+    /// The automaton's state there.
+    pub state: u32,
+    /// The state that knows the denials alone: for what once had this name.
+    pub denials: u32,
 }
 
 impl Base {
@@ -58,10 +69,10 @@ impl Base {
         }
     }
 
-    /// The state at a length of [`Self::depths`]; dead for another.
-    pub fn state(&self, length: usize) -> u32 {
-        let found = self.depths.iter().find(|depth| depth.0 == length);
-        found.map_or(probity_abi::policy::DEAD, |depth| depth.1)
+    /// The place with that many bytes; in the dead state when there is none.
+    pub fn depth(&self, length: usize) -> Depth {
+        let found = self.depths.iter().find(|depth| depth.length == length);
+        found.copied().unwrap_or_default()
     }
 }
 
@@ -172,46 +183,43 @@ pub fn compile(root: &Root, rules: &[FileRule], limits: Limits) -> Result<Files,
 
     let mut starts = Vec::new();
     for (entry, path) in &bases {
-        match entry {
-            Entry::Whole => {
-                let lengths = depths(path);
-                starts.extend(lengths.iter().map(|length| builder.at(&path[..*length])));
-            }
-            Entry::Denied => starts.push(builder.start(&[(Entry::Denied, path.clone())])?),
+        for length in depths(*entry, path) {
+            let name = &path[..length];
+            starts.extend([builder.at(*entry, name), builder.at(Entry::Denied, name)]);
         }
     }
     for group in &groups {
-        starts.push(builder.start(group)?);
+        starts.push(builder.joint(group)?);
     }
     let (automaton, root, states) = builder.finish(&starts, true)?;
     let mut states = states.into_iter();
-    let bases = bases
-        .into_iter()
-        .map(|(entry, path)| {
-            let lengths = if entry == Entry::Whole {
-                depths(&path)
-            } else {
-                vec![path.len()]
-            };
-            Base {
-                entry,
-                depths: lengths.into_iter().zip(states.by_ref()).collect(),
-                path,
-            }
-        })
-        .collect();
+    let bases = bases.into_iter().map(|(entry, path)| {
+        let depths = depths(entry, &path).into_iter().map(|length| Depth {
+            length,
+            state: states.next().unwrap_or_default(),
+            denials: states.next().unwrap_or_default(),
+        });
+        Base {
+            entry,
+            depths: depths.collect(),
+            path,
+        }
+    });
     Ok(Files {
+        bases: bases.collect(),
         automaton,
         root,
-        bases,
         joint: groups.into_iter().zip(states).collect(),
         denied,
         notes,
     })
 }
 
-/// The lengths of a path that name a place on the way to it: 0 for the root, then each component's end.
-fn depths(path: &[u8]) -> Vec<usize> {
+/// The lengths of a path that name a place to be held: 0 for the root, then each component's end.
+fn depths(entry: Entry, path: &[u8]) -> Vec<usize> {
+    if entry == Entry::Denied {
+        return vec![path.len()];
+    }
     let path = below_root(path);
     let inner = (1..=path.len()).filter(|end| *end == path.len() || path[*end] == b'/');
     std::iter::once(0).chain(inner).collect()

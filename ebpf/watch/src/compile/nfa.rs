@@ -44,10 +44,6 @@ pub(crate) struct Nfa {
     /// The sets of bytes on the transitions; none but the first holds `/`.
     pub(crate) labels: Vec<ByteSet>,
     known: HashMap<ByteSet, u32>,
-    /// Where each pattern starts.
-    pub(crate) starts: Vec<u32>,
-    /// The state that only denies what its key denies, and leads nowhere.
-    denials: HashMap<Part, u32>,
 }
 
 impl Nfa {
@@ -57,15 +53,13 @@ impl Nfa {
             states: Vec::new(),
             labels: vec![slash],
             known: HashMap::from([(slash, SLASH)]),
-            starts: Vec::new(),
-            denials: HashMap::new(),
         }
     }
 
-    /// Adds a pattern; `owner` numbers it.
-    pub(crate) fn add(&mut self, components: &[Component], part: Part, owner: u32) {
+    /// Adds a pattern and gives the state in which it starts; `owner` numbers it.
+    pub(crate) fn add(&mut self, components: &[Component], part: Part, owner: u32) -> Option<u32> {
         if part.says_nothing() {
-            return;
+            return None;
         }
         let mut components = components;
         let end = State {
@@ -113,61 +107,7 @@ impl Nfa {
                 }
             };
         }
-        self.starts.push(next);
-    }
-
-    /// The states that only deny, each with no way on, of what is denied in `states`.
-    pub(crate) fn denials(&mut self, states: &[u32]) -> Vec<u32> {
-        let mut found = Vec::new();
-        for state in states {
-            let State { accept, owner, .. } = self.states[*state as usize];
-            let Some(part) = accept.filter(|part| part.deny != 0) else {
-                continue;
-            };
-            let part = Part {
-                allow: 0,
-                exact: false,
-                ..part
-            };
-            let denial = match self.denials.get(&part) {
-                Some(denial) => *denial,
-                None => {
-                    let denial = self.push(State {
-                        accept: Some(part),
-                        owner,
-                        ..State::default()
-                    });
-                    self.denials.insert(part, denial);
-                    denial
-                }
-            };
-            found.push(denial);
-        }
-        found
-    }
-
-    /// Where the bytes lead from `states`; sorted.
-    pub(crate) fn run(&self, states: &[u32], bytes: &[u8]) -> Vec<u32> {
-        let mut now = states.to_vec();
-        for byte in bytes {
-            let mut next = Vec::new();
-            for state in &now {
-                let state = &self.states[*state as usize];
-                if *byte != b'/' {
-                    next.extend(&state.any);
-                }
-                let edges = state.edges.iter();
-                next.extend(
-                    edges
-                        .filter(|(label, _)| self.labels[*label as usize].contains(*byte))
-                        .map(|edge| edge.1),
-                );
-            }
-            next.sort_unstable();
-            next.dedup();
-            now = next;
-        }
-        now
+        Some(next)
     }
 
     /// `**` before another component: nothing, or `/` and any bytes; then what follows.

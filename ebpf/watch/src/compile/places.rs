@@ -9,7 +9,7 @@
 use super::builder::Line;
 use super::files::{Entry, FOLLOWS, FileRule, Named, Note};
 use super::pattern::{Component, literal_prefix};
-use crate::pin::{Found, Identity, Root, join, joint_names, no_hard_links};
+use crate::pin::{Found, Identity, Root, denied_names, join, joint_names, no_hard_links};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -115,7 +115,13 @@ impl<'a> Places<'a> {
             }
         }
         let joined = objects.into_values().map(|names| joint_names(names.into_iter()));
-        joined.filter(|names| names.len() > 1).collect()
+        let mut groups: Vec<Vec<Named>> = joined.filter(|names| names.len() > 1).collect();
+        // What loses all its names is entered with their denials.
+        let denied: Vec<Vec<Named>> = groups.iter().map(|names| denied_names(names)).collect();
+        groups.extend(denied);
+        groups.sort();
+        groups.dedup();
+        groups
     }
 
     fn want(&mut self, place: &Place) {

@@ -239,9 +239,9 @@ fn an_object_with_several_names_is_entered_with_all_their_rules() {
     ];
     let mut builder = Builder::new(&lines(&rules), Limits::default()).unwrap();
     let both = builder
-        .start(&[(Entry::Whole, b"/a".to_vec()), (Entry::Whole, b"/b".to_vec())])
+        .joint(&[(Entry::Whole, b"/a".to_vec()), (Entry::Whole, b"/b".to_vec())])
         .unwrap();
-    let denied = builder.start(&[(Entry::Denied, b"/b/secret".to_vec())]).unwrap();
+    let denied = builder.joint(&[(Entry::Denied, b"/b/secret".to_vec())]).unwrap();
     let (automaton, root, starts) = builder.finish(&[both, denied], true).unwrap();
     let [both, denied] = starts[..] else {
         panic!("two starts")

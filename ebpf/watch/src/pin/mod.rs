@@ -17,8 +17,8 @@ pub use identity::Identity;
 pub(crate) use leaves::denied_leaves;
 pub use root::Root;
 pub(crate) use root::{Found, join, no_hard_links};
-pub(crate) use set::joint_names;
 pub use set::{Change, Keys, PinRequest, PinSet, former_descriptor_limit};
+pub(crate) use set::{denied_names, joint_names};
 
 use thiserror::Error;
 

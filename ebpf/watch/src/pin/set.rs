@@ -5,7 +5,7 @@
 //! rule elsewhere.
 
 use super::{Identity, PinError, Root, identity};
-use crate::compile::files::{Base, Entry, Files, Named};
+use crate::compile::files::{Base, Depth, Entry, Files, Named};
 use probity_abi::policy::{DEAD, Pin};
 use probity_abi::state::Held;
 use rustix::fs::OFlags;
@@ -18,6 +18,8 @@ use std::sync::OnceLock;
 const RESERVED: u64 = 256;
 /// Descriptors for pins when no limit says less.
 const MOST_PINS: u64 = 16_384;
+/// Objects that stay held after they lost the name by which something is denied.
+const MOST_LINGERING: usize = 1024;
 /// Denied objects that one refresh looks at; the next goes on from there.
 const DENIED_A_REFRESH: usize = 256;
 
@@ -30,6 +32,8 @@ pub struct PinRequest {
     pub path: Vec<u8>,
     /// The automaton's state at it.
     pub state: u32,
+    /// The state it gets when it loses its names: what was denied under them.
+    pub denials: u32,
     /// All names under which it is entered, sorted.
     pub names: Vec<Named>,
     /// The inode's address, once [`PinSet::keys`] knew it.
@@ -47,14 +51,14 @@ pub enum Change {
         /// The automaton's state at it.
         state: u32,
     },
-    /// An object is no longer what its path names. (A denied object stays held while it has another name.) Its descriptor stays open until [`PinSet::release`].
+    /// An object is no longer what its path names, and nothing is denied because of that path. Its descriptor stays open until [`PinSet::release`].
     Unpinned {
         /// The path it had.
         path: Vec<u8>,
         /// The key to take out of the map `PINS`.
         address: Option<u64>,
     },
-    /// An object is entered in another state.
+    /// An object is entered in another state, among others because it lost the name by which more was allowed.
     Restated {
         /// Its canonical path.
         path: Vec<u8>,
@@ -106,7 +110,7 @@ pub struct PinSet {
     anchors: Vec<Anchor>,
     joint: HashMap<Vec<Named>, u32>,
     pins: BTreeMap<Identity, PinRequest>,
-    /// Denied objects that lost the name by which they are denied, but not every name.
+    /// Objects that lost the name by which something is denied, and still exist under another.
     lingering: Vec<Identity>,
     retired: Vec<OwnedFd>,
     most: usize,
@@ -248,7 +252,7 @@ impl PinSet {
 
     /// Makes the pins what the anchors now say.
     fn settle(&mut self, mut opened: HashMap<Identity, OwnedFd>, changes: &mut Vec<Change>) {
-        let mut wanted: BTreeMap<Identity, Vec<(Entry, Vec<u8>, u32)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<Identity, Vec<(Named, Depth)>> = BTreeMap::new();
         let mut order: Vec<Identity> = Vec::new();
         for anchor in &self.anchors {
             let Some((identity, length)) = anchor.now else { continue };
@@ -256,49 +260,30 @@ impl PinSet {
             if names.is_empty() {
                 order.push(identity);
             }
-            names.push((
-                anchor.base.entry,
-                anchor.base.name(length).to_vec(),
-                anchor.base.state(length),
-            ));
+            let name = (anchor.base.entry, anchor.base.name(length).to_vec());
+            names.push((name, anchor.base.depth(length)));
         }
-        let unnamed = self.pins.iter().filter(|(held, _)| !wanted.contains_key(held));
-        let (lingering, gone): (Vec<_>, Vec<_>) = unnamed.partition(|(_, pin)| {
-            pin.names.iter().all(|(entry, _)| *entry == Entry::Denied) && identity::has_names(&pin.fd)
-        });
-        let gone: Vec<Identity> = gone.into_iter().map(|(held, _)| *held).collect();
-        self.lingering = lingering.into_iter().map(|(held, _)| *held).collect();
-        for identity in gone {
-            if let Some(pin) = self.pins.remove(&identity) {
-                changes.push(Change::Unpinned {
-                    path: pin.path,
-                    address: pin.address,
-                });
-                self.retired.push(pin.fd);
-            }
-        }
+        self.let_go(|held| !wanted.contains_key(held), changes);
         for identity in order {
             let Some(named) = wanted.remove(&identity) else {
                 continue;
             };
-            let names = joint_names(named.iter().map(|(entry, path, _)| (*entry, path.clone())));
-            let Some((_, path)) = names.first().cloned() else {
+            let names = joint_names(named.iter().map(|(name, _)| name.clone()));
+            let own = names
+                .first()
+                .and_then(|first| named.iter().find(|(name, _)| name == first));
+            let Some(((_, path), own)) = own else {
                 continue;
             };
-            let own = || {
-                named
-                    .iter()
-                    .find(|(entry, name, _)| (*entry, name) == (names[0].0, &path))
-                    .map(|name| name.2)
+            let path = path.clone();
+            let joint = |names: &[Named], own: u32| match names {
+                [_] => Some(own),
+                several => self.joint.get(several).copied(),
             };
-            let state = if names.len() == 1 {
-                own()
-            } else {
-                self.joint.get(&names).copied()
-            };
-            let state = state.unwrap_or_else(|| {
+            let states = joint(&names, own.state).zip(joint(&denied_names(&names), own.denials));
+            let (state, denials) = states.unwrap_or_else(|| {
                 changes.push(Change::NeedsCompiling { path: path.clone() });
-                own().unwrap_or(DEAD)
+                (own.state, own.denials)
             });
             if let Some(pin) = self.pins.get_mut(&identity) {
                 if pin.state != state {
@@ -307,7 +292,7 @@ impl PinSet {
                         state,
                     });
                 }
-                (pin.state, pin.path, pin.names) = (state, path, names);
+                (pin.state, pin.denials, pin.path, pin.names) = (state, denials, path, names);
             } else if self.pins.len() >= self.most {
                 changes.push(Change::OverBudget { path });
             } else if let Some(fd) = opened.remove(&identity) {
@@ -319,10 +304,39 @@ impl PinSet {
                     fd,
                     path,
                     state,
+                    denials,
                     names,
                     address: None,
                 };
                 self.pins.insert(identity, pin);
+            }
+        }
+    }
+
+    /// Takes the pins away that no base names any more. What was denied there stays denied while the object exists.
+    fn let_go(&mut self, unnamed: impl Fn(&Identity) -> bool, changes: &mut Vec<Change>) {
+        self.lingering.clear();
+        let unnamed: Vec<Identity> = self.pins.keys().filter(|held| unnamed(held)).copied().collect();
+        for identity in unnamed {
+            let Some(pin) = self.pins.get_mut(&identity) else {
+                continue;
+            };
+            if pin.denials != DEAD && self.lingering.len() < MOST_LINGERING && identity::has_names(&pin.fd) {
+                if pin.state != pin.denials {
+                    pin.state = pin.denials;
+                    pin.names = denied_names(&pin.names);
+                    changes.push(Change::Restated {
+                        path: pin.path.clone(),
+                        state: pin.state,
+                    });
+                }
+                self.lingering.push(identity);
+            } else if let Some(pin) = self.pins.remove(&identity) {
+                changes.push(Change::Unpinned {
+                    path: pin.path,
+                    address: pin.address,
+                });
+                self.retired.push(pin.fd);
             }
         }
     }
@@ -340,6 +354,11 @@ pub(crate) fn joint_names(names: impl Iterator<Item = Named>) -> Vec<Named> {
         .collect();
     names.retain(|(entry, path)| *entry == Entry::Whole || whole.binary_search(path).is_err());
     names
+}
+
+/// The same names, for an object that lost them all: only what is denied for them is left.
+pub(crate) fn denied_names(names: &[Named]) -> Vec<Named> {
+    joint_names(names.iter().map(|(_, path)| (Entry::Denied, path.clone())))
 }
 
 /// The object of a base: itself when it is denied by name, else its deepest existing directory. The error is one that
@@ -360,11 +379,11 @@ fn find(root: &Root, base: &Base, last: Option<usize>) -> (Option<(Identity, usi
         look(base.path.len(), OFlags::empty())
     } else {
         let depths = &base.depths;
-        let at = last.and_then(|length| depths.iter().position(|depth| depth.0 == length));
+        let at = last.and_then(|length| depths.iter().position(|depth| depth.length == length));
         // Mostly nothing changed: one step deeper fails, and the directory is where it was.
         let mut found = None;
         for depth in depths.get(at.map_or(0, |at| at + 1)..).unwrap_or_default() {
-            match look(depth.0, OFlags::DIRECTORY) {
+            match look(depth.length, OFlags::DIRECTORY) {
                 Some(deeper) => found = Some(deeper),
                 None => break,
             }
@@ -372,7 +391,7 @@ fn find(root: &Root, base: &Base, last: Option<usize>) -> (Option<(Identity, usi
         found.or_else(|| {
             let shallower = depths.iter().take(at.map_or(0, |at| at + 1)).rev();
             shallower
-                .map(|depth| depth.0)
+                .map(|depth| depth.length)
                 .find_map(|length| look(length, OFlags::DIRECTORY))
         })
     };

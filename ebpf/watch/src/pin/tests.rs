@@ -188,6 +188,52 @@ fn a_denied_file_stays_denied_while_another_name_of_it_exists() {
 }
 
 #[test]
+fn moving_a_directory_does_not_take_its_denials_away() {
+    let temporary = tempfile::tempdir().unwrap();
+    let root = temporary.path();
+    write(&root.join("work/safe/deep/x"));
+    let rules = [
+        rule(1, READ | WRITE | CREATE | DELETE, 0, "/work/**"),
+        rule(2, 0, WRITE, "/work/safe/**"),
+    ];
+    let (files, mut set) = pinned(root, &rules);
+    fs::rename(root.join("work/safe"), root.join("work/other")).unwrap();
+    fs::create_dir(root.join("work/safe")).unwrap();
+    let check = |set: &PinSet| {
+        assert_eq!(
+            judge(root, &files, set, "/work/other/deep/x", WRITE),
+            Decision::Denied(2, WRITE)
+        );
+        assert_eq!(
+            judge(root, &files, set, "/work/other/deep/x", READ),
+            Decision::Declared(1)
+        );
+    };
+    check(&set);
+    let changes = set.refresh();
+    assert!(
+        matches!(changes[..], [Change::Restated { .. }, Change::Pinned { .. }]),
+        "{changes:?}"
+    );
+    check(&set);
+    fs::rename(root.join("work/other"), root.join("out")).unwrap();
+    assert_eq!(
+        judge(root, &files, &set, "/out/deep/x", READ),
+        Decision::Undeclared(READ)
+    );
+    assert_eq!(
+        judge(root, &files, &set, "/out/deep/x", WRITE),
+        Decision::Denied(2, WRITE)
+    );
+    fs::remove_dir_all(root.join("out")).unwrap();
+    let changes = set.refresh();
+    assert!(
+        matches!(changes[..], [Change::Unpinned { .. }, Change::Unpinned { .. }]),
+        "{changes:?}"
+    );
+}
+
+#[test]
 fn a_denied_file_that_appears_is_pinned() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
