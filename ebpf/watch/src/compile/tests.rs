@@ -457,4 +457,25 @@ proptest! {
             parts = next;
         }
     }
+
+    #[test]
+    fn the_automaton_agrees_with_the_declared_set(
+        parts in prop::collection::vec(a_component(), 0..5),
+        paths in prop::collection::vec(prop::collection::vec(a_name(), 0..5), 1..12),
+    ) {
+        // It refuses some texts that are read here, such as `a**`; what is a pattern in both must mean the same.
+        let Ok(patterns) = probity_signatures::declared::Pattern::parse(&format!("/{}", parts.join("/"))) else {
+            return Ok(());
+        };
+        let [pattern] = patterns.as_slice() else { panic!("no braces, one pattern") };
+        let (automaton, root) = build(&[rule(1, 0x7f, 0, pattern.as_str())], true);
+        // The kernel's paths hold no `.` and `..`.
+        let named = |names: &Vec<Vec<u8>>| !names.iter().any(|name| name == b"." || name == b"..");
+        for names in paths.into_iter().filter(named) {
+            let mut path = b"/".to_vec();
+            path.extend(names.join(&b'/'));
+            let found = automaton.grant(automaton.run(root, files::below_root(&path))).allow;
+            prop_assert_eq!(found, pattern.grants(&path).bits(), "{} on {}", pattern, path.escape_ascii());
+        }
+    }
 }
