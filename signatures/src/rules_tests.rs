@@ -24,6 +24,8 @@ const CODES: &[(&str, &str)] = &[
         "bundle-autoload",
         "low autoload=info exec-argv=low preload=high tuning=info",
     ),
+    ("declared-digest", "high absent=medium"),
+    ("declared-unused", "info"),
     ("duplicate-entry", "high case-insensitive=low identical=low"),
     ("duplicate-key", "medium document=low same-value=info"),
     ("embedded-executable", "high bundled=info hidden=high"),
@@ -62,6 +64,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     ("truncated", "medium end-marker=low"),
     ("unclaimed-bytes", "high gap=high small=low zero=info"),
+    ("undeclared-host", "medium possible=low"),
     (
         "unknown-callable",
         "medium called=medium constructed=low named=info stdlib-called=high",

@@ -1,6 +1,6 @@
 //! `cargo xtask codegen`: writes the files that are derived from code, and with `--check` compares them.
 //!
-//! Derived are the finding reference, the command line reference, and the fuzz workspace's list of targets and lock file.
+//! Derived are the finding reference, the JSON schema of declared sets, the command line reference, and the fuzz workspace's list of targets and lock file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,9 +21,12 @@ pub(crate) struct Args {
 type Make = fn() -> Result<Option<String>>;
 
 /// The generated files; the one that needs a build comes last.
-const FILES: [(&str, Make); 3] = [
+const FILES: [(&str, Make); 4] = [
     ("tests/fuzz/Cargo.toml", || fuzz_manifest().map(Some)),
     ("docs/findings.md", || Ok(Some(findings()))),
+    ("docs/declared.schema.json", || {
+        Ok(Some(probity_signatures::declared::schema::json_schema()))
+    }),
     ("docs/cli.md", || command_line().map(Some)),
 ];
 
@@ -80,7 +83,11 @@ fn command_line() -> Result<String> {
     let mut out = String::from("# Command line\n\nWritten by `cargo xtask codegen`; do not edit.\n");
     section(&mut out, "probity", &top)?;
     for name in names {
-        section(&mut out, &format!("probity {name}"), &help(&[&name])?)?;
+        let text = help(&[&name])?;
+        section(&mut out, &format!("probity {name}"), &text)?;
+        for below in subcommands(&text) {
+            section(&mut out, &format!("probity {name} {below}"), &help(&[&name, &below])?)?;
+        }
     }
     Ok(out)
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, in the words of CONTRACT.
 
+use crate::declare::args::{DeclareArgs, VarArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use probity_engine::Severity;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Map(MapArgs),
     /// Run a command and report what it does outside its declared set
     Watch(Box<crate::watch::args::WatchArgs>),
+    /// Check, explain and compare declared sets: what an artifact is and may touch
+    Declare(DeclareArgs),
     /// List the finding codes
     Rules(RulesArgs),
     /// Explain a finding code: what it means, why it matters, what to do
@@ -59,6 +62,12 @@ pub(crate) struct ScanArgs {
     /// Severities of your own and findings you allow, with reasons (docs/policy.md); read from here only
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// What the artifact is and may name (docs/declared.md): its digest and hosts are held against it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) declared: Vec<PathBuf>,
+    /// Variables of the declared set.
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
     /// Findings accepted as they stand: FILE is written when it is not there, compared with when it is
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,

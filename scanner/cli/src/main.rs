@@ -6,6 +6,8 @@
 mod args;
 mod baseline;
 mod completions;
+mod declare;
+mod diagnostic;
 mod explain;
 mod man;
 mod map;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Watch(args) => return watch::run(&args),
+        Command::Declare(args) => declare::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Completions(args) => completions::run(&args),

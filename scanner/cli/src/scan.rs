@@ -4,17 +4,19 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{baseline, complain, output, policy, report};
+use crate::{baseline, complain, declare, output, policy, report};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
 use probity_engine::pipeline::{Depth, Options, Scanner, Stream};
 use probity_engine::policy::Policy;
 use probity_engine::source::Limits;
+use probity_signatures::declared::Declared;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Scans; returns the exit code.
@@ -22,7 +24,14 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
     let Some(decided) = decided(args)? else {
         return Ok(crate::USAGE);
     };
-    let scanner = Scanner::new(options(args, decided.clone())?).context("cannot start worker threads")?;
+    let declared = match args.declared.as_slice() {
+        [] => None,
+        files => match declare::load(files, &args.vars.values())? {
+            Some((_, set)) => Some(Arc::new(set)),
+            None => return Ok(crate::USAGE),
+        },
+    };
+    let scanner = Scanner::new(options(args, declared, decided.clone())?).context("cannot start worker threads")?;
     let (mut roots, mut before_stream) = (Vec::new(), None);
     for path in &args.paths {
         if path.as_os_str() == "-" {
@@ -111,14 +120,17 @@ fn output_file(path: &Path, args: &ScanArgs) -> Result<File> {
     if args.paths.iter().any(same) {
         bail!("--output {} is a file to scan", path.display());
     }
-    let mut deciding = args.policy.iter().chain(&args.baseline);
+    let mut deciding = args.policy.iter().chain(&args.baseline).chain(&args.declared);
     if deciding.any(|other| same(other) || other == path) {
-        bail!("--output {} is the policy or the baseline", path.display());
+        bail!(
+            "--output {} is the policy or the baseline or the declared set",
+            path.display()
+        );
     }
     output::open(path)
 }
 
-fn options(args: &ScanArgs, policy: Policy) -> Result<Options> {
+fn options(args: &ScanArgs, declared: Option<Arc<Declared>>, policy: Policy) -> Result<Options> {
     let limits = &args.limits;
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     if args.scratch.is_some() && !scratch.is_dir() {
@@ -142,6 +154,7 @@ fn options(args: &ScanArgs, policy: Policy) -> Result<Options> {
         scratch,
         exclude: globs(&args.exclude)?,
         fail_on: args.fail_on.0,
+        declared,
         policy,
         keep_ledgers: false,
     })

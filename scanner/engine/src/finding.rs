@@ -67,6 +67,12 @@ pub mod code {
         SPECIAL_FILE = "special-file";
         /// A single-file agent that loads more than itself.
         BUNDLE_AUTOLOAD = "bundle-autoload";
+        /// The subject is not the file that the declared set names.
+        DECLARED_DIGEST = "declared-digest";
+        /// A host that the declared set does not name.
+        UNDECLARED_HOST = "undeclared-host";
+        /// A declared host that nothing names.
+        DECLARED_UNUSED = "declared-unused";
     }
 }
 

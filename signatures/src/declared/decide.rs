@@ -124,11 +124,12 @@ impl Declared {
         }
     }
 
-    /// Connecting or sending to, or accepting from, an address. `host` is the name behind it, known by `evidence`.
+    /// Connecting or sending to, or accepting from, an address. `host` is the name behind it, known by `evidence`. A
+    /// connection by name through a proxy has no address of ours: then only names count.
     pub fn decide_net(
         &self,
         proto: Proto,
-        address: IpAddr,
+        address: impl Into<Option<IpAddr>>,
         port: u16,
         host: Option<&str>,
         evidence: Evidence,
@@ -138,11 +139,12 @@ impl Declared {
         {
             return Decision::Denied(at.clone());
         }
+        let address = address.into();
         let allowed = self.nets.iter().filter(|rule| {
             let named = host.is_some_and(|host| {
                 evidence >= rule.require_name && rule.hosts.iter().any(|pattern| pattern.matches(host))
             });
-            let addressed = rule.cidr.iter().any(|network| network.contains(address));
+            let addressed = address.is_some_and(|a| rule.cidr.iter().any(|network| network.contains(a)));
             rule.proto.contains(&proto) && rule.ports.iter().any(|ports| ports.contains(port)) && (named || addressed)
         });
         Decision::of(allowed.map(|rule| rule.at.clone()).collect())
@@ -370,7 +372,13 @@ mod tests {
     #[test]
     fn a_peer_without_ports_is_allowed_nothing() {
         let set = set("[[net]]\ncidr = ['0.0.0.0/0']");
-        let decision = set.decide_net(Proto::Tcp, "1.2.3.4".parse().unwrap(), 443, None, Evidence::IpOnly);
+        let decision = set.decide_net(
+            Proto::Tcp,
+            "1.2.3.4".parse::<IpAddr>().unwrap(),
+            443,
+            None,
+            Evidence::IpOnly,
+        );
         assert_eq!(line(&decision), "undeclared nothing");
     }
 

@@ -45,6 +45,10 @@ impl HostPattern {
 
     /// Whether it holds a host. Case and a final dot do not count; `*.x` holds `a.x` and `a.b.x`, not `x`.
     pub fn matches(&self, host: &str) -> bool {
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         if host.is_empty() {
             return false;
@@ -120,6 +124,28 @@ impl FromStr for HostPattern {
             return Err(NetError::new(format!("`{text}` is not a host name"), help));
         }
         Ok(Self { below, name })
+    }
+}
+
+/// A host inside an artifact, where an address stands for itself: nothing there says to which name it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EmbeddedHost(pub(super) HostPattern);
+
+impl FromStr for EmbeddedHost {
+    type Err = NetError;
+
+    fn from_str(text: &str) -> Result<Self, NetError> {
+        let address = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Ok(address) = address.parse::<IpAddr>() {
+            return Ok(Self(HostPattern {
+                below: false,
+                name: address.to_string(),
+            }));
+        }
+        text.parse().map(Self)
     }
 }
 

@@ -4,7 +4,7 @@
 //! others, and each entry knows its line.
 
 use super::date::Date;
-use super::diagnostic::{Problem, line_of};
+use crate::diagnostic::{Problem, line_of};
 use probity_engine::format::FORMATS;
 use probity_engine::name::printable;
 use probity_engine::policy::{Allow, Override, PathGlob, Policy, Scope};

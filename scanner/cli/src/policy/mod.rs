@@ -4,15 +4,14 @@
 //! all at once. `docs/policy.md` is its reference.
 
 mod date;
-mod diagnostic;
 mod load;
 #[cfg(test)]
 mod tests;
 
 use crate::args::Color;
+use crate::diagnostic::Problem;
 use anyhow::{Context, Result, bail};
 use date::Date;
-use diagnostic::Problem;
 use probity_engine::policy::Policy;
 use std::fs::File;
 use std::io::{self, Read, Write};

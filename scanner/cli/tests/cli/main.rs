@@ -7,6 +7,8 @@ mod common;
 
 mod baseline;
 mod changing;
+mod declare;
+mod declared;
 mod determinism;
 mod exit_codes;
 mod explain;

@@ -18,6 +18,7 @@ pub use root::{Scanner, Stream};
 
 use crate::policy::Policy;
 use crate::source::{Limits, MemoryBudget};
+use probity_signatures::declared::Declared;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +49,8 @@ pub struct Options {
     pub exclude: globset::GlobSet,
     /// The lowest severity that makes a verdict `findings`; `None` for never.
     pub fail_on: Option<probity_signatures::Severity>,
+    /// What the artifact is said to be and to name; findings say where it is not so.
+    pub declared: Option<Arc<Declared>>,
     /// What the user decided beforehand about findings.
     pub policy: Policy,
     /// Whether closed artifacts keep their ledgers (for region maps).
@@ -63,6 +66,7 @@ impl Default for Options {
             scratch: std::env::temp_dir(),
             exclude: globset::GlobSet::empty(),
             fail_on: Some(probity_signatures::Severity::Medium),
+            declared: None,
             policy: Policy::default(),
             keep_ledgers: false,
         }

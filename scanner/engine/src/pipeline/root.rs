@@ -75,8 +75,7 @@ impl Scanner {
         });
         progress.planned(items, sizes.fold(0, |n, size| n.saturating_add(*size)));
         let mut streamed = stream.map(|s| {
-            let mut group = self.pool.install(|| examine_stream(&ctx, s.reader, "-"));
-            self.options.policy.decide(&mut group, self.options.fail_on);
+            let group = self.pool.install(|| examine_stream(&ctx, s.reader, "-"));
             (s.after, group)
         });
         let jobs: Vec<&Item> = roots.iter().flat_map(|r| &r.items).collect();
@@ -87,10 +86,10 @@ impl Scanner {
                 .collect()
         });
         let mut done = done.into_iter();
-        let mut artifacts = Vec::new();
+        let mut groups: Vec<Vec<Artifact>> = Vec::new();
         for (index, root) in roots.iter().enumerate() {
             if streamed.as_ref().is_some_and(|(after, _)| *after == index) {
-                artifacts.extend(streamed.take().into_iter().flat_map(|(_, a)| a));
+                groups.extend(streamed.take().map(|(_, group)| group));
             }
             let files: Vec<Artifact> = done.by_ref().take(root.items.len()).flatten().collect();
             let mut group = Vec::with_capacity(files.len().saturating_add(1));
@@ -98,10 +97,11 @@ impl Scanner {
                 group.push(directory(&ctx, root, &files));
             }
             group.extend(files);
-            self.options.policy.decide(&mut group, self.options.fail_on);
-            artifacts.extend(group);
+            groups.push(group);
         }
-        artifacts.extend(streamed.into_iter().flat_map(|(_, a)| a));
+        groups.extend(streamed.map(|(_, group)| group));
+        self.decide(&mut groups);
+        let artifacts: Vec<Artifact> = groups.into_iter().flatten().collect();
         let complete = artifacts.iter().all(|a| a.complete);
         let worst = artifacts.iter().flat_map(|a| &a.findings).map(|f| f.severity).max();
         let mut report = Report {
@@ -136,11 +136,23 @@ impl Scanner {
             two_threads: self.pool.current_num_threads() > 1,
         };
         let mut quota = Quota::new(&self.options.limits, source.len());
-        let mut artifacts = self
+        let artifacts = self
             .pool
             .install(|| examine(&ctx, &mut quota, &source, place(Path::new(name))));
-        self.options.policy.decide(&mut artifacts, self.options.fail_on);
+        let mut groups = [artifacts];
+        self.decide(&mut groups);
+        let [artifacts] = groups;
         self.scan(&[], None, &super::Silent).with_root(artifacts)
+    }
+
+    /// What was said beforehand, over the artifacts of each root: the declared set, then the user's policy.
+    fn decide(&self, groups: &mut [Vec<Artifact>]) {
+        if let Some(set) = &self.options.declared {
+            policy::hold(set, groups, self.options.fail_on);
+        }
+        for group in groups {
+            self.options.policy.decide(group, self.options.fail_on);
+        }
     }
 }
 

@@ -82,16 +82,7 @@ impl Policy {
                 self.decide_one(artifact, &digests);
             }
         }
-        let mut worst: Vec<Option<Severity>> = group.iter().map(|a| a.findings.first().map(|f| f.severity)).collect();
-        for index in (0..group.len()).rev() {
-            let mine = worst.get(index).copied().flatten();
-            if let Some(above) = parents.get(index).copied().flatten().and_then(|p| worst.get_mut(p)) {
-                *above = (*above).max(mine);
-            }
-            if let Some(artifact) = group.get_mut(index) {
-                artifact.verdict = verdict(mine, artifact.complete, fail_on);
-            }
-        }
+        settle(group, fail_on);
     }
 
     fn decide_one(&self, artifact: &mut Artifact, digests: &[[u8; 32]]) {
@@ -130,6 +121,27 @@ impl Policy {
         }
         order(&mut kept);
         artifact.findings = kept;
+    }
+}
+
+/// Gives each artifact of a group its verdict again: over itself and all that it holds, which also makes it as
+/// incomplete as that.
+pub(super) fn settle(group: &mut [Artifact], fail_on: Option<Severity>) {
+    let parents = parents(group);
+    let mut worst: Vec<Option<Severity>> = group.iter().map(|a| a.findings.first().map(|f| f.severity)).collect();
+    for index in (0..group.len()).rev() {
+        let mine = worst.get(index).copied().flatten();
+        let parent = parents.get(index).copied().flatten();
+        if let Some(above) = parent.and_then(|p| worst.get_mut(p)) {
+            *above = (*above).max(mine);
+        }
+        let Some(artifact) = group.get_mut(index) else { continue };
+        artifact.verdict = verdict(mine, artifact.complete, fail_on);
+        if !artifact.complete
+            && let Some(above) = parent.and_then(|p| group.get_mut(p))
+        {
+            above.complete = false;
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! The last word: severities, order and verdicts. Nothing else sets a final severity.
 //!
-//! Here the rules give each finding its severity; [`Policy`] then applies what the user decided beforehand.
+//! Here the rules give each finding its severity; a declared set adds what contradicts it; [`Policy`] then applies what the user decided beforehand.
 
 mod baseline;
 mod decide;
+mod declared;
 mod scope;
 #[cfg(test)]
 mod tests;
 
 pub use baseline::{Baseline, BaselineEntry};
 pub use decide::{Allow, Override, Policy};
+pub(crate) use declared::hold;
 pub use scope::{PathGlob, Scope};
 
 use crate::artifact::{Judged, Verdict};

@@ -3,6 +3,7 @@
 use super::values::{Table, Text, named};
 use super::{Loader, Part, Sited};
 use crate::declared::access::Access;
+use crate::declared::net::EmbeddedHost;
 use crate::declared::pattern::{Pattern, Space};
 use crate::declared::rule::{
     Embedded, ExecRule, FileRule, KernelAct, KernelAnswer, Mode, OnMismatch, Section, Signer, SignerScheme, Subject,
@@ -428,7 +429,8 @@ impl<'t> Loader<'t, '_> {
             self.source
                 .error(table.header.clone(), "an [embedded] section without `hosts`", help);
         }
-        let hosts = self.parsed(table, "hosts").unwrap_or_default();
+        let hosts: Vec<(EmbeddedHost, _)> = self.parsed(table, "hosts").unwrap_or_default();
+        let hosts = hosts.into_iter().map(|(host, span)| (host.0, span)).collect();
         Embedded {
             hosts: self.placed(hosts),
         }

@@ -36,6 +36,15 @@ impl Problem {
 
     /// The problem for a terminal, with colours.
     pub(crate) fn render(&self, file: &str, text: &str) -> String {
+        self.render_as(&Level::ERROR, file, text)
+    }
+
+    /// The same for what a person should read, though nothing is refused.
+    pub(crate) fn render_warning(&self, file: &str, text: &str) -> String {
+        self.render_as(&Level::WARNING, file, text)
+    }
+
+    fn render_as(&self, level: &Level<'_>, file: &str, text: &str) -> String {
         let (line, column) = self.position(text);
         let start = floor(text, self.span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at.saturating_add(1));
@@ -53,7 +62,8 @@ impl Problem {
             .path((!cut).then(|| path.clone()))
             .annotation(AnnotationKind::Primary.span(marks));
         let origin = cut.then(|| Origin::path(path).line(line).char_column(column));
-        let report = &[Level::ERROR
+        let report = &[level
+            .clone()
             .primary_title(title)
             .elements(origin)
             .element(snippet)
