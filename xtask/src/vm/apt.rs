@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::run::{Cmd, target_dir};
+use crate::tools;
 
 /// Where everything for virtual machines is kept.
 pub(super) fn home() -> PathBuf {
@@ -34,11 +35,17 @@ impl Release {
         }
         fs::write(state.join("sources.list"), own_mirror()?.line(suite))?;
         let release = Self { suite, state };
-        release
+        if tools::find("apt-get").is_none() {
+            bail!("no apt-get to fetch it with");
+        }
+        let update = release
             .apt("apt-get")
-            .args(["update", "-qq", "-oAPT::Update::Error-Mode=any"])
-            .read()
-            .with_context(|| format!("no package list for {suite}"))?;
+            .args(["update", "-qq", "-oAPT::Update::Error-Mode=any"]);
+        let update = update.output()?;
+        if !update.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&update.stderr).trim_end());
+            bail!("this machine's mirror gave no package list for {suite}");
+        }
         Ok(release)
     }
 
