@@ -22,7 +22,7 @@ pub(super) const OBJECT: &str = "/probity.bpf.o";
 const FILES: [(&str, &str); 5] = [
     (
         "/etc/passwd",
-        "root:x:0:0:root:/home:/bin/sh\nprobity:x:1000:1000::/home/probity:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+        "root:x:0:0:root:/root:/bin/sh\nprobity:x:1000:1000::/home/probity:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
     ("/etc/group", "root:x:0:\nprobity:x:1000:\nnogroup:x:65534:\n"),
     ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
@@ -33,8 +33,48 @@ const FILES: [(&str, &str); 5] = [
 /// The user `probity` of [`FILES`].
 const USER: u32 = 1000;
 
-/// Brought along where this machine has them. A test that misses one in the machine skips, as it does here.
-const TOOLS: [&str; 3] = ["mkfs.ext4", "mkfs.btrfs", "mkfs.xfs"];
+/// Brought along where this machine has them: what busybox lacks, or does otherwise, and what is copied and renamed,
+/// which a program that goes by its own name does not bear. busybox stands in for the rest.
+const TOOLS: [&str; 38] = [
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "dash",
+    "dd",
+    "echo",
+    "env",
+    "false",
+    "head",
+    "id",
+    "kill",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfs.btrfs",
+    "mkfs.ext4",
+    "mkfs.xfs",
+    "mknod",
+    "mount",
+    "mv",
+    "nsenter",
+    "ps",
+    "readlink",
+    "rm",
+    "rmdir",
+    "setpriv",
+    "setsid",
+    "sleep",
+    "stat",
+    "stty",
+    "touch",
+    "true",
+    "truncate",
+    "umount",
+    "uname",
+    "unshare",
+    "wc",
+];
 
 /// The part of a root that is the same for every kernel and backend.
 pub(super) struct Base {
@@ -82,12 +122,16 @@ impl Base {
         for folder in ["/proc", "/sys", "/dev", "/run", "/home", "/mnt"] {
             archive.folder(folder)?;
         }
+        archive.folder_of("/root", 0o700, 0)?;
         for folder in ["/tmp", "/var/tmp"] {
             archive.folder_of(folder, 0o1777, 0)?;
         }
         archive.folder_of("/home/probity", 0o755, USER)?;
         for link in ["/usr/bin", "/sbin", "/usr/sbin"] {
             archive.link(link, "/bin")?;
+        }
+        if self.files.iter().any(|(place, ..)| place == "/bin/dash") {
+            archive.link("/bin/sh", "dash")?;
         }
         for (place, permissions, bytes) in &self.files {
             archive.file(place, *permissions, bytes)?;
@@ -137,9 +181,9 @@ fn stripped(program: &PathBuf) -> Result<Vec<u8>> {
     Ok(fs::read(&out)?)
 }
 
-/// Where a program for administrators is; these folders are not always on `PATH`.
+/// Where the distribution's own program is; the folders for administrators are not always on `PATH`.
 fn on_system_path(program: &str) -> Option<PathBuf> {
-    let places = ["/usr/sbin", "/sbin", "/usr/bin"].map(|folder| PathBuf::from(folder).join(program));
+    let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(|folder| PathBuf::from(folder).join(program));
     places.into_iter().find(|path| path.is_file())
 }
 

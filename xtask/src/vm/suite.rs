@@ -117,7 +117,7 @@ impl Suite {
     fn env(&self, backend: Backend, object: Option<&str>) -> Vec<(String, String)> {
         let mut env = vec![
             ("PATH", "/bin:/usr/bin:/sbin:/usr/sbin".to_owned()),
-            ("HOME", "/home".to_owned()),
+            ("HOME", "/root".to_owned()),
             ("TMPDIR", "/tmp".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
             ("CARGO_MANIFEST_DIR", self.dir.display().to_string()),

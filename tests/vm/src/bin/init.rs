@@ -53,7 +53,7 @@ fn main() {
             note(format!("{place}: {error}"));
         }
     }
-    busybox(&["--install", "-s", "/bin"]);
+    install_busybox();
     busybox(&["ip", "link", "set", "lo", "up"]);
     busybox(&["hostname", "probity"]);
     load_modules();
@@ -124,6 +124,18 @@ fn say(line: &Line) {
 
 fn note(text: String) {
     say(&Line::Note(text));
+}
+
+/// Links busybox to the names that are not taken; it complains about each that is.
+fn install_busybox() {
+    let install = ["--install", "-s", "/bin"];
+    let run = process::Command::new("/bin/busybox")
+        .args(install)
+        .stderr(process::Stdio::null())
+        .status();
+    if let Err(error) = run {
+        note(format!("busybox: {error}"));
+    }
 }
 
 fn busybox(words: &[&str]) {
