@@ -79,7 +79,7 @@ impl Held {
         if subject.sha256.is_empty() {
             return;
         }
-        let wanted: Vec<String> = subject.sha256.iter().map(|d| hex(d)).collect();
+        let wanted: Vec<String> = subject.sha256.iter().map(hex).collect();
         let about = |artifact: &Artifact, message: String| {
             Finding::new(code::DECLARED_DIGEST, Span::new(0, artifact.size), message)
                 .region(artifact.format)

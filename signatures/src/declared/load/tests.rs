@@ -496,3 +496,20 @@ fn the_schema_knows_the_keys_of_the_loader() {
         assert!(text.contains(&format!("\"{word}\"")), "{word}");
     }
 }
+
+#[test]
+fn the_page_shows_a_set_that_loads_and_the_words_of_one_that_does_not() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/declared.md")).unwrap();
+    let block = |fence: &str| {
+        let rest = page.split_once(fence).unwrap().1;
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let example = block("```toml\n").replace("GITHUB_WORKSPACE", "WORKSPACE");
+    assert_eq!(read(&example).unwrap().warnings, []);
+    let Diagnostics(refused) = read(&block("```toml refused\n")).unwrap_err();
+    assert_eq!(refused.len(), 3);
+    for found in refused {
+        assert!(page.contains(&format!("error: {}\n", found.title)), "{}", found.title);
+        assert!(page.contains(&format!("= help: {}\n", found.help)), "{}", found.help);
+    }
+}
