@@ -236,13 +236,10 @@ impl<'a> Reader<'a> {
             let at = self.at;
             let len = usize::from(self.u16()?);
             let value = self.take(len)?;
-            let (size, read): (usize, fn(&[u8]) -> Option<IpAddr>) = match key {
-                IPV4HINT => (4, ipv4),
-                IPV6HINT => (16, ipv6),
-                _ => continue,
-            };
-            for chunk in value.chunks(size) {
-                hints.push(read(chunk).ok_or(DnsError::Data { at })?);
+            match key {
+                IPV4HINT => extend(&mut hints, value, 4, ipv4, at)?,
+                IPV6HINT => extend(&mut hints, value, 16, ipv6, at)?,
+                _ => {}
             }
         }
         // "." is the owner itself, but for the labels that name its service.
@@ -300,6 +297,19 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+fn extend(
+    hints: &mut Vec<IpAddr>,
+    value: &[u8],
+    size: usize,
+    read: fn(&[u8]) -> Option<IpAddr>,
+    at: usize,
+) -> Result<(), DnsError> {
+    for chunk in value.chunks(size) {
+        hints.push(read(chunk).ok_or(DnsError::Data { at })?);
+    }
+    Ok(())
 }
 
 fn ipv4(data: &[u8]) -> Option<IpAddr> {

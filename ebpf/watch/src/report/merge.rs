@@ -1,8 +1,10 @@
 //! Many paths as few: files counted under the directories that hold them.
 
+use super::text::printable;
 use crate::tally::parent;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// Files under one name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,16 @@ pub(super) struct Merged {
     pub(super) objects: u64,
     /// Acts.
     pub(super) count: u64,
+}
+
+impl fmt::Display for Merged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.below, self.path.as_slice()) {
+            (true, b"/") => f.write_str("/**"),
+            (true, path) => write!(f, "{}/**", printable(path)),
+            (false, path) => f.write_str(&printable(path)),
+        }
+    }
 }
 
 /// Above this many rows whole levels are folded at a time; below it, the directory with the most rows.
@@ -149,14 +161,7 @@ mod tests {
     fn merged(paths: &[&str], most: usize) -> Vec<String> {
         merge(paths.iter().map(|path| row(path.as_bytes(), false, 1)), most)
             .into_iter()
-            .map(|m| {
-                format!(
-                    "{}{} {}",
-                    String::from_utf8_lossy(&m.path),
-                    if m.below { "/**" } else { "" },
-                    m.objects
-                )
-            })
+            .map(|m| format!("{m} {}", m.objects))
             .collect()
     }
 
@@ -176,8 +181,8 @@ mod tests {
                 3,
                 &["/u/l/** 3", "/u/b/** 2", "/e/p 1"],
             ),
-            (&["/a/1", "/b/2", "/c/3"], 1, &["//** 3"]),
-            (&["/1", "/2", "/3"], 1, &["//** 3"]),
+            (&["/a/1", "/b/2", "/c/3"], 1, &["/** 3"]),
+            (&["/1", "/2", "/3"], 1, &["/** 3"]),
         ] {
             assert_eq!(merged(paths, most), want, "{paths:?} as {most}");
         }

@@ -11,6 +11,7 @@ mod journal;
 mod merge;
 mod object;
 mod rules;
+pub mod table;
 pub mod target;
 pub mod text;
 pub mod verdict;
@@ -23,3 +24,6 @@ pub use journal::{Decide, Journal};
 pub use object::{Object, Subject};
 pub use rules::Rules;
 pub use verdict::{Ended, Outcome, Verdict, exit_code};
+
+#[cfg(test)]
+mod tests;
