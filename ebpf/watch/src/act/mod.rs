@@ -22,9 +22,6 @@ pub use words::{Access, Backend, Flags, Kind, Verdict};
 use probity_abi::event::{self, Event};
 use std::mem::{offset_of, size_of};
 
-/// `CLONE_THREAD` of the kernel's `sched.h`: the child is a thread, not a process.
-const CLONE_THREAD: u64 = 0x0001_0000;
-
 /// A process for ever: a process number that was used again has another start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ProcessKey {
@@ -190,11 +187,21 @@ impl Act {
         })
     }
 
-    /// The process or thread that a fork made, and whether it is a thread.
+    /// The process that a fork made: the kernel side tells its number and start, and does not send threads.
     #[must_use]
-    pub fn forked(&self) -> Option<(u32, bool)> {
-        let child = u32::try_from(self.arg0).ok().filter(|_| self.kind == Kind::FORK)?;
-        Some((child, self.arg1 & CLONE_THREAD != 0))
+    pub fn forked(&self) -> Option<ProcessKey> {
+        let tgid = u32::try_from(self.arg0).ok().filter(|_| self.kind == Kind::FORK)?;
+        Some(ProcessKey { tgid, start: self.arg1 })
+    }
+
+    /// How a process ended: its code, or the signal that ended it. The kernel side sends the word that `wait` gives.
+    #[must_use]
+    pub fn ended(&self) -> Option<(Option<u64>, Option<u64>)> {
+        let word = Some(self.arg0).filter(|_| self.kind == Kind::EXIT)?;
+        match word & 0x7f {
+            0 => Some((Some((word >> 8) & 0xff), None)),
+            signal => Some((None, Some(signal))),
+        }
     }
 
     /// Whether a program really was started by it: it is an `exec`, was not stopped and did not fail.

@@ -113,7 +113,7 @@ impl Object {
                 },
                 Err(_) => Self::Kernel,
             },
-            kind if kind.is_file() => Self::File {
+            kind if kind.is_file() && kind != Kind::FILE_MOUNT => Self::File {
                 file,
                 path: first.to_vec(),
                 second: second.to_vec(),
@@ -125,7 +125,7 @@ impl Object {
                 ip: ip(socket.family, socket.addr),
                 port: socket.port,
             },
-            // A kernel act may carry the file it was done to (a module, a namespace).
+            // A kernel act may carry the file it was done to (a mount point, a module).
             _ if !first.is_empty() => Self::File {
                 file,
                 path: first.to_vec(),

@@ -166,6 +166,8 @@ fn the_kind_says_what_the_object_is() {
         (kind::FORK, "", "process"),
         (kind::EXIT, "", "kernel"),
         (kind::IO_URING, "", "kernel"),
+        (kind::FILE_MOUNT, "", "kernel"),
+        (kind::FILE_MOUNT, "/mnt", "file"),
         (kind::MODULE, "/lib/x.ko", "file"),
         (kind::CGROUP_ESCAPE, "", "kernel"),
     ] {
@@ -198,18 +200,20 @@ fn addresses_are_what_their_family_says() {
 }
 
 #[test]
-fn a_fork_of_a_thread_is_told_from_one_of_a_process() {
-    let fork = |flags| {
-        Raw::new(kind::FORK, 0)
-            .with(|e| (e.arg0, e.arg1) = (200, flags))
-            .act()
-            .forked()
-    };
-    assert_eq!(fork(0x0120_0011), Some((200, false)));
-    assert_eq!(fork(0x003d_0f00), Some((200, true)));
-    assert_eq!(Raw::new(kind::EXIT, 0).act().forked(), None);
-    let wide = Raw::new(kind::FORK, 0).with(|e| e.arg0 = u64::MAX).act();
-    assert_eq!((wide.forked(), wide.object), (None, Object::Kernel));
+fn a_fork_names_its_child_and_an_exit_its_end() {
+    let fork = |arg0| Raw::new(kind::FORK, 0).with(|e| (e.arg0, e.arg1) = (arg0, 900)).act();
+    assert_eq!(fork(200).forked(), Some(ProcessKey { tgid: 200, start: 900 }));
+    assert_eq!((fork(u64::MAX).forked(), fork(u64::MAX).object), (None, Object::Kernel));
+    let exit = |word| Raw::new(kind::EXIT, 0).with(|e| e.arg0 = word).act();
+    assert_eq!((exit(1).forked(), fork(1).ended()), (None, None));
+    for (word, want) in [
+        (0, (Some(0), None)),
+        (3 << 8, (Some(3), None)),
+        (9, (None, Some(9))),
+        (0x80 | 11, (None, Some(11))),
+    ] {
+        assert_eq!(exit(word).ended(), Some(want));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `--events`: one JSON object a line, schema `probity.event/1` of the contract.
 //!
 //! Written are what no rule allows, what was denied, blocked or ambiguous, what begins and ends processes, and losses; with
-//! `all` also what is declared and the making of threads. A repeated act is written once, and what the kernel side counted
+//! `all` also what is declared. A repeated act is written once, and what the kernel side counted
 //! of it afterwards in a line of its own at the end (`"flags": ["repeated"]`), so that the counts add up. The first write
 //! error ends the writing; the report says so.
 
@@ -41,6 +41,8 @@ struct Line<'a> {
     child: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<&'a str>,
 }
@@ -90,11 +92,12 @@ impl EventWriter {
     /// Writes an act as it was judged in the end, unless its kind and verdict are not asked for.
     pub fn act(&mut self, act: &Act, program: Option<&Program>, host: Option<&str>, rules: &Rules) {
         if self.wants(act) {
-            let (forked, is_exit) = (act.forked(), act.kind == Kind::EXIT);
+            let (exit_code, signal) = act.ended().unwrap_or_default();
             let line = self.line(act, program, host, rules);
             self.put(Line {
-                child: forked.map(|(child, _)| child),
-                exit_code: is_exit.then_some(act.arg0),
+                child: act.forked().map(|child| child.tgid),
+                exit_code,
+                signal,
                 object: line.object.filter(|_| !act.kind.is_notice()),
                 ..line
             });
@@ -125,6 +128,7 @@ impl EventWriter {
             uid: None,
             child: None,
             exit_code: None,
+            signal: None,
             lost: None,
         });
     }
@@ -148,6 +152,7 @@ impl EventWriter {
             uid: None,
             child: None,
             exit_code: None,
+            signal: None,
             lost: Some(place),
         });
     }
@@ -170,7 +175,6 @@ impl EventWriter {
     fn wants(&self, act: &Act) -> bool {
         match act.kind {
             Kind::NET_DNS => false,
-            Kind::FORK => self.all || matches!(act.forked(), Some((_, false))),
             kind => self.all || act.verdict != Verdict::Declared || kind.is_lifecycle() || kind == Kind::LOST,
         }
     }
@@ -193,6 +197,7 @@ impl EventWriter {
             uid: Some(act.uid),
             child: None,
             exit_code: None,
+            signal: None,
             lost: None,
         }
     }

@@ -92,7 +92,7 @@ pub struct Object {
     /// Number of another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<u32>,
-    /// Arguments of a kernel act: system call number, then what the kind says.
+    /// Arguments of a kernel act, as its kind has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<[u64; 2]>,
 }
@@ -187,10 +187,18 @@ pub(super) fn line(kind: Kind, item: &Item) -> String {
                 _ => format!("{} socket, {proto}", family_word(*family)),
             }
         }
+        Item::Process { tgid: 0, .. } => "a process".to_owned(),
         Item::Process { tgid, outsider: true } => format!("process {tgid}, outside the tree"),
         Item::Process { tgid, .. } => format!("process {tgid}"),
-        Item::Kernel { arg0, .. } if *arg0 != 0 => format!("system call {arg0}"),
-        Item::Kernel { .. } => kind.word().to_owned(),
+        Item::Kernel { arg0, arg1 } => match kind {
+            Kind::BPF => format!("command {arg1}"),
+            Kind::IO_URING if *arg1 == u64::MAX => "set up".to_owned(),
+            Kind::IO_URING => format!("operation {arg1}"),
+            Kind::MODULE | Kind::FILE_MOUNT => format!("system call {arg1}"),
+            Kind::NAMESPACE | Kind::USERNS => format!("flags {arg0:#x}"),
+            Kind::CGROUP_ESCAPE => format!("process {arg0} to cgroup {arg1}"),
+            _ => kind.word().to_owned(),
+        },
         Item::Various => "(various)".to_owned(),
     }
 }

@@ -200,7 +200,8 @@ fn objects_carry_what_their_kind_has() {
 
 #[test]
 fn what_is_written_depends_on_verdict_and_kind() {
-    let fork = |flags| Raw::new(kind::FORK, 0).with(|e| (e.arg0, e.arg1) = (102, flags));
+    let fork = || Raw::new(kind::FORK, 0).with(|e| (e.arg0, e.arg1) = (102, 900));
+    let exit = |word| Raw::new(kind::EXIT, 0).with(|e| e.arg0 = word);
     for (what, raw, by_default, with_all) in [
         ("declared", read(event::DECLARED, "/x"), false, true),
         ("undeclared", read(event::UNDECLARED, "/x"), true, true),
@@ -208,9 +209,8 @@ fn what_is_written_depends_on_verdict_and_kind() {
         ("blocked", read(event::BLOCKED, "/x"), true, true),
         ("ambiguous", read(event::AMBIGUOUS, "/x"), true, true),
         ("exec", exec("/x"), true, true),
-        ("fork", fork(17), true, true),
-        ("thread", fork(0x3d_0f00), false, true),
-        ("exit", Raw::new(kind::EXIT, 0).with(|e| e.arg0 = 3), true, true),
+        ("fork", fork(), true, true),
+        ("exit", exit(3 << 8), true, true),
         ("lost", Raw::new(kind::LOST, 0), true, true),
         ("dns", dns(), false, false),
     ] {
@@ -221,14 +221,10 @@ fn what_is_written_depends_on_verdict_and_kind() {
         }
     }
     let sink = Sink::new(1 << 20);
-    journal(
-        &[fork(17), Raw::new(kind::EXIT, 0).with(|e| e.arg0 = 3)],
-        Some(sink.clone()),
-        false,
-    )
-    .flush();
+    journal(&[fork(), exit(3 << 8), exit(9)], Some(sink.clone()), false).flush();
     let lines = sink.lines();
     assert_eq!((&lines[0]["child"], &lines[1]["exit_code"]), (&json!(102), &json!(3)));
+    assert_eq!((&lines[2]["exit_code"], &lines[2]["signal"]), (&Value::Null, &json!(9)));
 }
 
 #[test]

@@ -92,13 +92,6 @@ impl Default for Capacity {
     }
 }
 
-/// A fork whose child has not acted yet: its start is not known, only that it lies before the fork's event.
-struct Unborn {
-    time: u64,
-    parent: ProcessKey,
-    program: Option<Arc<Program>>,
-}
-
 type FileKey = (u32, u64, u32, Stamp);
 
 /// The table.
@@ -107,7 +100,6 @@ pub struct Subjects {
     capacity: Capacity,
     processes: HashMap<ProcessKey, Process>,
     current: HashMap<u32, ProcessKey>,
-    unborn: HashMap<u32, Unborn>,
     ended: VecDeque<ProcessKey>,
     digests: HashMap<FileKey, Option<String>>,
     turned_away: u64,
@@ -142,20 +134,17 @@ impl Subjects {
     /// Takes in an act, which must come in the order of time. Every act says something about its process.
     pub fn absorb(&mut self, act: &Act, programs: &mut dyn Programs) {
         self.meet(act);
-        if let Some((child, false)) = act.forked() {
-            let program = self.program(act.process).cloned();
-            if self.unborn.len() < self.capacity.live || self.unborn.contains_key(&child) {
-                self.unborn.insert(
-                    child,
-                    Unborn {
-                        time: act.time,
-                        parent: act.process,
-                        program,
-                    },
-                );
-            } else {
-                self.turned_away = self.turned_away.saturating_add(1);
-            }
+        if let Some(key) = act.forked() {
+            self.insert(Process {
+                key,
+                parent: Some(act.process),
+                ppid: act.process.tgid,
+                comm: act.comm.clone(),
+                program: self.program(act.process).cloned(),
+                ended: None,
+                leader_gone: false,
+                queued: 0,
+            });
         }
         if act.started_program() {
             let program = Arc::new(self.started(act, programs));
@@ -207,22 +196,12 @@ impl Subjects {
             process.ended = None;
             return;
         }
-        let born = match self.unborn.get(&act.process.tgid) {
-            Some(unborn) if act.process.start <= unborn.time && unborn.parent.start <= act.process.start => {
-                self.unborn.remove(&act.process.tgid)
-            }
-            _ => None,
-        };
-        let parent = born
-            .as_ref()
-            .map(|b| b.parent)
-            .or_else(|| self.current.get(&act.ppid).copied());
         self.insert(Process {
             key: act.process,
-            parent,
+            parent: self.current.get(&act.ppid).copied(),
             ppid: act.ppid,
             comm: act.comm.clone(),
-            program: born.and_then(|b| b.program),
+            program: None,
             ended: None,
             leader_gone: false,
             queued: 0,

@@ -49,9 +49,9 @@ pub enum Item {
     },
     /// A kernel act, by its arguments.
     Kernel {
-        /// System call number.
+        /// First argument of the kind.
         arg0: u64,
-        /// What the kind says it is.
+        /// Second argument of the kind.
         arg1: u64,
     },
     /// Various, which were too many to be told apart.

@@ -64,21 +64,21 @@ fn an_inventory() {
     acts.push(Raw::connect(event::UNDECLARED, "192.0.2.7", 443));
     acts.push(Raw::connect(event::UNDECLARED, "127.0.0.1", 8080).with(|e| e.kind = kind::NET_LISTEN));
     acts.push(undeclared(kind::UNIX_CONNECT, access::UNIX, "/run/nscd/socket"));
-    acts.push(Raw::new(kind::IO_URING, event::UNDECLARED).with(|e| e.arg0 = 425));
+    acts.push(Raw::new(kind::IO_URING, event::UNDECLARED).with(|e| e.arg1 = u64::MAX));
     let want = "\
 probity watch: inventory: no declared set, so that nothing is a violation; node exited 0 after 3.2 s
 
-  programs started  /usr/bin/git                 1
-                    /usr/bin/node                1
-  connections       192.0.2.7:443/tcp            1
-  listens           127.0.0.1:8080/tcp           1
-  unix sockets      /run/nscd/socket             1
-  files written     /work/out.txt                1
-  files created     /work/a.tmp -> /work/a       1
-  files read        /usr/lib/node/**           300  300 objects
-                    /etc/hosts                   1
-                    /etc/resolv.conf             1
-  kernel            io_uring: system call 425    1
+  programs started  /usr/bin/git              1
+                    /usr/bin/node             1
+  connections       192.0.2.7:443/tcp         1
+  listens           127.0.0.1:8080/tcp        1
+  unix sockets      /run/nscd/socket          1
+  files written     /work/out.txt             1
+  files created     /work/a.tmp -> /work/a    1
+  files read        /usr/lib/node/**        300  300 objects
+                    /etc/hosts                1
+                    /etc/resolv.conf          1
+  kernel            io_uring: set up          1
 
 what to do: probity learn -o FILE -- /usr/bin/node 'my app.js' writes a declared set of this
 ";
