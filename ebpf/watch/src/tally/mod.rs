@@ -11,6 +11,7 @@ pub(crate) use item::parent;
 
 use crate::act::{Access, Act, Backend, FileId, Flags, Kind, ProcessKey, Verdict};
 use crate::subject::Program;
+use probity_abi::event;
 use probity_abi::state::{Seen, SeenKey, counter};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -153,7 +154,8 @@ impl Tally {
                 group.more_processes |= !group.processes.contains(&act.process);
             }
         }
-        if self.sent.len() < SENT {
+        // Declared acts are never counted as seen, so no count will look for them.
+        if self.sent.len() < SENT && !act.flags.has(event::ALL) {
             self.sent.entry(act.time).or_insert(at);
         }
     }
