@@ -46,7 +46,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     assert_eq!(report.lost.get("decoding").copied().unwrap_or(0), refused);
     assert!(report.objects.iter().map(|entry| entry.count).sum::<u64>() <= grouped);
     for line in text.0.lock().expect("one thread").split(|byte| *byte == b'\n') {
-        assert!(!line.iter().any(u8::is_ascii_control), "control characters are escaped");
+        assert!(line.iter().all(|byte| *byte >= 0x20), "what JSON calls a control character is escaped");
         assert!(line.is_empty() || (line.starts_with(b"{") && line.ends_with(b"}")));
     }
     let shown = table::render(&report, table::View { columns: Some(100), colour: false });
