@@ -24,7 +24,7 @@ pub fn printable(name: &[u8]) -> String {
 }
 
 /// Separators of lines, marks of direction, characters of no width.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(u32::from(c), 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f
         | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe0fff)
 }

@@ -2,7 +2,7 @@
 
 use super::super::document::{Entry, Report};
 use super::super::merge::{self, Merged};
-use super::super::text::{number, printable};
+use super::super::text::{is_invisible, number, printable};
 use super::{View, columns};
 use crate::act::Verdict;
 use anstyle::{AnsiColor, Style};
@@ -168,7 +168,6 @@ pub(super) fn suggestion(report: &Report) -> Option<String> {
     let (entry, None) = (wrong.next()?, wrong.next()) else {
         return None;
     };
-    let string = |text: &str| serde_json::Value::from(text).to_string();
     let object = &entry.object;
     match (entry.kind, &object.path, &object.addr) {
         ("exec", Some(path), _) => Some(format!("[[exec]] paths = [{}]", string(path))),
@@ -214,4 +213,17 @@ pub(super) fn suggestion(report: &Report) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A TOML string on one line: JSON's escapes, and those of what JSON leaves as it is and a terminal does not.
+fn string(text: &str) -> String {
+    let mut out = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_control() || is_invisible(c) {
+            _ = write!(out, "\\U{:08x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
