@@ -116,6 +116,10 @@ fn one_undeclared_act_suggests_its_rule() {
             r#"[[file]] access = ["read"] paths = ["/a \"b\""]"#,
         ),
         (
+            read(event::UNDECLARED, "/a\x7f\n\u{202e}"),
+            r#"[[file]] access = ["read"] paths = ["/a\U0000007f\n\U0000202e"]"#,
+        ),
+        (
             Raw::connect(event::UNDECLARED, "192.0.2.7", 443),
             r#"[[net]] cidr = ["192.0.2.7/32"] ports = [443]"#,
         ),
