@@ -30,3 +30,35 @@ pub(super) fn debug_sections(object: &[u8]) -> Result<Vec<u8>> {
         .context("cannot write the object without debug sections")?;
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use object::read::elf::ElfFile64;
+    use object::write::Object as Writer;
+    use object::{Architecture, BinaryFormat, Endianness, Object, ObjectSection, SectionKind};
+
+    use super::*;
+
+    #[test]
+    fn dwarf_goes_and_the_rest_stays() {
+        let mut linked = Writer::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
+        for (name, kind) in [
+            (".text", SectionKind::Text),
+            (".BTF", SectionKind::Other),
+            (".debug_info", SectionKind::Debug),
+            (".debug_str", SectionKind::DebugString),
+        ] {
+            let section = linked.add_section(Vec::new(), name.as_bytes().to_vec(), kind);
+            linked.append_section_data(section, name.as_bytes(), 8);
+        }
+        let stripped = debug_sections(&linked.write().unwrap()).unwrap();
+        let file = ElfFile64::<Endianness>::parse(stripped.as_slice()).unwrap();
+        let names: Vec<&str> = file.sections().filter_map(|section| section.name().ok()).collect();
+        assert!(!names.iter().any(|name| name.contains("debug")), "{names:?}");
+        for name in [".text", ".BTF"] {
+            let section = file.section_by_name(name).unwrap();
+            assert_eq!(section.data().unwrap(), name.as_bytes());
+        }
+        assert!(debug_sections(b"not an object").is_err());
+    }
+}

@@ -4,6 +4,7 @@
 //! it has to say comes over the serial line. Kernels, logs and archives are under `target/vm`.
 
 mod apt;
+mod counts;
 mod cpio;
 mod guest;
 mod image;
@@ -20,8 +21,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::ci::Done;
 use crate::table::{duration, table};
-use crate::test::SKIP;
 use crate::tools;
+use counts::Counts;
 use guest::{Machine, Ran};
 use kernel::{Kernel, Series};
 
@@ -75,6 +76,17 @@ struct Boot {
     series: Series,
     backend: Backend,
     bpf_lsm: bool,
+}
+
+impl Boot {
+    /// The security modules to start, in order.
+    fn lsm(&self) -> String {
+        if self.bpf_lsm {
+            format!("{LSM},bpf")
+        } else {
+            LSM.to_owned()
+        }
+    }
 }
 
 /// Boots each kernel with each backend and runs the tests.
@@ -163,11 +175,6 @@ fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Re
     let mut failed = Vec::new();
     let mut sum = Counts::default();
     for boot in boots {
-        let lsm = if boot.bpf_lsm {
-            format!("{LSM},bpf")
-        } else {
-            LSM.to_owned()
-        };
         let with = if boot.bpf_lsm { "bpf" } else { "no bpf" };
         let name = format!(
             "{}-{}-{}",
@@ -176,7 +183,7 @@ fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Re
             with.replace(' ', "-")
         );
         let kernel = needs.kernel(boot.series)?;
-        let commands = suite.commands(boot.backend, object, filter);
+        let commands = suite.commands(boot, object, filter);
         let home = apt::home();
         let initrd = home.join("root.cpio");
         fs::write(&initrd, base.archive(kernel, &commands)?)?;
@@ -186,7 +193,7 @@ fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Re
             qemu: &needs.qemu,
             kernel: &kernel.image,
             initrd: &initrd,
-            lsm: &lsm,
+            lsm: &boot.lsm(),
             logs: &logs,
         };
         let start = Instant::now();
@@ -250,49 +257,6 @@ fn row(boot: &Boot, with: &str, counts: &Counts, broken: bool, time: Duration) -
     ]
 }
 
-/// Tests by how they went; a program that is not a test counts as one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
-}
-
-impl Counts {
-    fn add(&mut self, other: &Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-    }
-
-    /// What a command's output and exit code say.
-    fn of(ran: &Ran) -> Self {
-        let results: Vec<(u64, u64)> = ran.output.iter().filter_map(|line| result(line)).collect();
-        let good = ran.code == Some(0);
-        let mut counts = Self {
-            passed: results.iter().map(|(passed, _)| passed).sum(),
-            failed: results.iter().map(|(_, failed)| failed).sum(),
-            skipped: ran.output.iter().map(|line| u64::from(line.contains(SKIP))).sum(),
-        };
-        if results.is_empty() && good {
-            counts.passed = 1;
-        }
-        if !good {
-            counts.failed = counts.failed.max(1);
-        }
-        counts
-    }
-}
-
-/// Passed and failed tests in libtest's closing line: `test result: ok. 3 passed; 0 failed; ...`.
-fn result(line: &str) -> Option<(u64, u64)> {
-    let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let mut parts = rest.split("; ");
-    let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
-    let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
-    Some((passed, failed))
-}
-
 /// Prints how one command went, with the end of its output when it failed, and counts it.
 fn report(ran: &Ran, counts: &mut Counts) {
     let own = Counts::of(ran);
@@ -311,39 +275,5 @@ fn report(ran: &Ran, counts: &mut Counts) {
         for line in ran.output.iter().skip(from) {
             eprintln!("    {line}");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ran(code: Option<i32>, output: &[&str]) -> Counts {
-        Counts::of(&Ran {
-            name: String::new(),
-            code,
-            time: Duration::ZERO,
-            output: output.iter().map(|line| (*line).to_owned()).collect(),
-        })
-    }
-
-    fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
-        Counts {
-            passed,
-            failed,
-            skipped,
-        }
-    }
-
-    #[test]
-    fn a_command_is_counted_by_its_tests_and_its_exit_code() {
-        let ok = "test result: ok. 12 passed; 0 failed; 0 ignored";
-        let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored";
-        assert_eq!(ran(Some(0), &["probity-skip: no BTF", ok]), counts(12, 0, 1));
-        assert_eq!(ran(Some(101), &[bad]), counts(3, 2, 0));
-        assert_eq!(ran(Some(0), &["kernel 6.1"]), counts(1, 0, 0));
-        assert_eq!(ran(Some(139), &[]), counts(0, 1, 0));
-        assert_eq!(ran(Some(1), &[ok]), counts(12, 1, 0));
-        assert_eq!(ran(None, &[]), counts(0, 1, 0));
     }
 }

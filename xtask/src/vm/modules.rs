@@ -35,10 +35,14 @@ pub(super) struct Module {
 
 /// The modules below `folder`, each after those it depends on. What is built into the kernel, or not there, is left out.
 pub(super) fn closure(folder: &Path) -> Result<Vec<Module>> {
+    closure_of(&WANTED, folder)
+}
+
+fn closure_of(wanted: &[&str], folder: &Path) -> Result<Vec<Module>> {
     let mut files = BTreeMap::new();
     index(folder, &mut files)?;
     let mut out = Vec::new();
-    for name in WANTED {
+    for name in wanted {
         add(name, &files, &mut out)?;
     }
     Ok(out)
@@ -90,4 +94,39 @@ fn depends(module: &[u8]) -> Result<Vec<String>> {
     let names = text.split('\0').find_map(|field| field.strip_prefix("depends="));
     let names = names.unwrap_or_default().split(',').filter(|name| !name.is_empty());
     Ok(names.map(|name| name.replace('-', "_")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use object::write::Object;
+    use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+
+    use super::*;
+
+    fn module(depends: &str) -> Vec<u8> {
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let section = object.add_section(Vec::new(), b".modinfo".to_vec(), SectionKind::ReadOnlyData);
+        let text = format!("license=GPL\0depends={depends}\0name=x\0");
+        object.append_section_data(section, text.as_bytes(), 1);
+        object.write().unwrap()
+    }
+
+    #[test]
+    fn a_module_comes_once_and_after_what_it_depends_on() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(home.path().join("kernel/fs")).unwrap();
+        for (name, depends) in [
+            ("btrfs", "raid6_pq,xor"),
+            ("raid6_pq", ""),
+            ("xor", ""),
+            ("over-lay", "xor"),
+            ("odd", ""),
+        ] {
+            let path = home.path().join("kernel/fs").join(format!("{name}.ko"));
+            fs::write(path, module(depends)).unwrap();
+        }
+        let found = closure_of(&["btrfs", "built_in", "over_lay"], home.path()).unwrap();
+        let names: Vec<&str> = found.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["raid6_pq", "xor", "btrfs", "over_lay"]);
+    }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use probity_vm::manifest::Command;
 use serde_json::Value;
 
-use super::Backend;
+use super::{Backend, Boot};
 use crate::run::{Cmd, root, target_dir};
 
 /// The package whose tests run.
@@ -93,15 +93,17 @@ pub(super) fn build() -> Result<Suite> {
 
 impl Suite {
     /// The commands of one boot: what the machine is, then each test program.
-    pub(super) fn commands(&self, backend: Backend, object: Option<&str>, filter: &[String]) -> Vec<Command> {
+    pub(super) fn commands(&self, boot: &Boot, object: Option<&str>, filter: &[String]) -> Vec<Command> {
         let command = |name: &str, timeout: Duration, argv: Vec<String>| Command {
             name: name.to_owned(),
             timeout,
             dir: self.dir.display().to_string(),
-            env: self.env(backend, object),
+            env: self.env(boot.backend, object),
             argv,
         };
-        let mut out = vec![command("facts", FACTS_TIMEOUT, vec!["/bin/probity-facts".to_owned()])];
+        let facts = ["/bin/probity-facts", boot.series.name(), &boot.lsm()];
+        let facts = facts.map(str::to_owned).to_vec();
+        let mut out = vec![command("facts", FACTS_TIMEOUT, facts)];
         for test in &self.tests {
             let mut argv = vec![
                 format!("/tests/{test}"),

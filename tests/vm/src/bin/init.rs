@@ -247,18 +247,28 @@ fn print(output: &Receiver<String>, deadline: Instant) {
     }
 }
 
-/// Kills every process but this one, and reaps them. Kernel threads do not heed the signal.
+/// Kills every process but this one, and reaps them; again, while there are some that were born meanwhile.
 fn end_all_others() {
-    let Ok(entries) = fs::read_dir("/proc") else { return };
-    let own = rustix::process::getpid();
-    for entry in entries.flatten() {
-        let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-        // A kernel thread has no executable to point to.
-        let kernel = fs::read_link(entry.path().join("exe")).is_err();
-        if let Some(pid) = number.and_then(Pid::from_raw).filter(|pid| *pid != own && !kernel) {
+    for _ in 0..20 {
+        let others = others();
+        for pid in &others {
             // It may have ended meanwhile, which is as well.
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = kill_process(*pid, Signal::KILL);
         }
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        if others.is_empty() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    note("processes that cannot be killed are left".to_owned());
+}
+
+/// All processes but this one and the kernel's threads, which have no executable to point to; nor has what has ended.
+fn others() -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let running = entries.filter(|entry| fs::read_link(entry.path().join("exe")).is_ok());
+    let numbers = running.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(Pid::from_raw).filter(|pid| *pid != own).collect()
 }
