@@ -23,7 +23,12 @@ const PROGRAMS: &str = "ebpf/programs";
 const OBJECT: &str = "ebpf/programs/prebuilt/probity.bpf.o";
 
 /// What the compiler is told besides where sources lie. `--btf` makes the linker turn debug information into BTF.
-pub(crate) const FLAGS: [&str; 3] = ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf"];
+pub(crate) const FLAGS: [&str; 4] = [
+    "-Clinker=bpf-linker",
+    "-Ctarget-cpu=v3",
+    "-Cdebuginfo=2",
+    "-Clink-arg=--btf",
+];
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {

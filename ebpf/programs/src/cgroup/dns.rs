@@ -11,7 +11,7 @@ use probity_abi::{
 };
 
 use crate::{
-    emit,
+    atomic, emit,
     scratch::{self, HEAD},
 };
 
@@ -66,9 +66,9 @@ fn answer(ctx: &SkBuffContext) -> Option<()> {
     // SAFETY: no argument.
     space.event.time = unsafe { bpf_ktime_get_boot_ns() };
     let at = NAMES as u32 - LONGEST;
-    let length = (length - 1) & (LONGEST - 1);
+    let length = atomic::opaque((length - 1) as u64) as u32 & (LONGEST - 1);
     // The datagram stands at the path's end, so that what is sent ends with it.
-    let at = (at + (LONGEST - 1 - length)) & (NAMES as u32 - 1);
+    let at = atomic::opaque((at + (LONGEST - 1 - length)) as u64) as u32 & (NAMES as u32 - 1);
     // SAFETY: `at + length + 1` is NAMES.
     let failed = unsafe {
         bpf_skb_load_bytes(

@@ -62,7 +62,7 @@ pub struct Loaded {
 
 /// What the kernel said, shortened to what a person can use.
 #[must_use]
-pub fn reason(error: &ProgramError) -> String {
+pub(crate) fn reason(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
@@ -72,12 +72,22 @@ pub fn reason(error: &ProgramError) -> String {
                 .map(str::trim)
                 .find(|line| {
                     !line.is_empty()
-                        && !["processed ", "verification time", "stack depth", "insns processed", "mark_read"]
-                            .iter()
-                            .any(|noise| line.starts_with(noise))
+                        && ![
+                            "processed ",
+                            "verification time",
+                            "stack depth",
+                            "insns processed",
+                            "mark_read",
+                        ]
+                        .iter()
+                        .any(|noise| line.starts_with(noise))
                 })
                 .unwrap_or_default();
-            if line.is_empty() { io_error.to_string() } else { format!("{io_error}: {line}") }
+            if line.is_empty() {
+                io_error.to_string()
+            } else {
+                format!("{io_error}: {line}")
+            }
         }
         ProgramError::SyscallError(error) => format!("{error}: {}", error.io_error),
         other => other.to_string(),
@@ -118,7 +128,11 @@ impl Loaded {
             if let Some(why) = &refused
                 && row.required
             {
-                return Err(LoadError::Required { program: row.name, sees: row.sees, why: why.clone() });
+                return Err(LoadError::Required {
+                    program: row.name,
+                    sees: row.sees,
+                    why: why.clone(),
+                });
             }
             programs.push(Capability { row, refused, verified });
         }
@@ -135,10 +149,16 @@ impl Loaded {
             if capability.refused.is_some() || capability.row.hook == Hook::IterTaskFile {
                 continue;
             }
-            let Some(program) = self.ebpf.program_mut(capability.row.name) else { continue };
+            let Some(program) = self.ebpf.program_mut(capability.row.name) else {
+                continue;
+            };
             if let Err(why) = attach_one(program, cgroup) {
                 if capability.row.required {
-                    return Err(LoadError::Required { program: capability.row.name, sees: capability.row.sees, why });
+                    return Err(LoadError::Required {
+                        program: capability.row.name,
+                        sees: capability.row.sees,
+                        why,
+                    });
                 }
                 capability.refused = Some(why);
             }
@@ -149,7 +169,9 @@ impl Loaded {
     /// Whether a program is attached.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.programs.iter().any(|capability| capability.row.name == name && capability.refused.is_none())
+        self.programs
+            .iter()
+            .any(|capability| capability.row.name == name && capability.refused.is_none())
     }
 
     /// Which objects all open descriptors of the host mean.
@@ -158,9 +180,18 @@ impl Loaded {
     ///
     /// When the iterator cannot run.
     pub fn held(&mut self) -> Result<Vec<Held>, LoadError> {
-        let failed = |why: String| LoadError::Required { program: "held_files", sees: "identity of pinned files", why };
-        let program = self.ebpf.program_mut("held_files").ok_or_else(|| failed("not in the object".to_owned()))?;
-        let Program::Iter(iter) = program else { return Err(failed("not an iterator".to_owned())) };
+        let failed = |why: String| LoadError::Required {
+            program: "held_files",
+            sees: "identity of pinned files",
+            why,
+        };
+        let program = self
+            .ebpf
+            .program_mut("held_files")
+            .ok_or_else(|| failed("not in the object".to_owned()))?;
+        let Program::Iter(iter) = program else {
+            return Err(failed("not an iterator".to_owned()));
+        };
         let id = iter.attach().map_err(|error| failed(reason(&error)))?;
         let link = iter.take_link(id).map_err(|error| failed(reason(&error)))?;
         let mut file = link.into_file().map_err(|error| failed(error.to_string()))?;
@@ -173,10 +204,16 @@ impl Loaded {
 /// One record of the iterator.
 fn record(bytes: &[u8]) -> Held {
     let word = |at: usize| -> u64 {
-        bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_ne_bytes)
+        bytes
+            .get(at..at + 8)
+            .and_then(|eight| eight.try_into().ok())
+            .map_or(0, u64::from_ne_bytes)
     };
     let half = |at: usize| -> u32 {
-        bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_ne_bytes)
+        bytes
+            .get(at..at + 4)
+            .and_then(|four| four.try_into().ok())
+            .map_or(0, u32::from_ne_bytes)
     };
     Held {
         fd: half(0),
@@ -220,7 +257,10 @@ fn load_one(ebpf: &mut Ebpf, row: &'static Row, types: &Types, btf: &Btf) -> (Op
         _ => return (Some("a program of unknown type".to_owned()), None),
     };
     match loaded {
-        Ok(()) => (None, program.info().ok().and_then(|info| info.verified_instruction_count())),
+        Ok(()) => (
+            None,
+            program.info().ok().and_then(|info| info.verified_instruction_count()),
+        ),
         Err(error) => (Some(reason(&error)), None),
     }
 }
@@ -235,9 +275,9 @@ fn attach_one(program: &mut Program, cgroup: Option<&Path>) -> Result<(), String
         Program::Lsm(program) => program.attach().map(drop),
         Program::FEntry(program) => program.attach().map(drop),
         Program::CgroupSockAddr(program) => program.attach(open()?, CgroupAttachMode::Single).map(drop),
-        Program::CgroupSkb(program) => {
-            program.attach(open()?, CgroupSkbAttachType::Ingress, CgroupAttachMode::Single).map(drop)
-        }
+        Program::CgroupSkb(program) => program
+            .attach(open()?, CgroupSkbAttachType::Ingress, CgroupAttachMode::Single)
+            .map(drop),
         _ => return Err("a program of unknown type".to_owned()),
     }
     .map_err(|error| reason(&error))
@@ -245,6 +285,9 @@ fn attach_one(program: &mut Program, cgroup: Option<&Path>) -> Result<(), String
 
 /// The programs of the trace backend.
 #[must_use]
-pub fn trace_rows() -> Vec<&'static Row> {
-    TABLE.iter().filter(|row| !matches!(row.hook, Hook::Lsm | Hook::Fentry)).collect()
+pub(crate) fn trace_rows() -> Vec<&'static Row> {
+    TABLE
+        .iter()
+        .filter(|row| !matches!(row.hook, Hook::Lsm | Hook::Fentry))
+        .collect()
 }

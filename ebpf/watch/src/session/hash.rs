@@ -47,7 +47,7 @@ impl Programs for HostPrograms {
 }
 
 /// SHA-256 of what is left of a file, in lower-case hex.
-pub fn digest(file: &mut File) -> Option<String> {
+pub(super) fn digest(file: &mut File) -> Option<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -9,7 +9,7 @@ use probity_abi::config::{
     REPORT, TREE_ONLY, kernel_act,
 };
 use probity_signatures::declared::{
-    Declared, Decision, Evidence, ExecAnswer, Hardlinks, KernelAct, KernelAnswer, NetDeny, Pattern, Proto, RuleRef,
+    Decision, Declared, Evidence, ExecAnswer, Hardlinks, KernelAct, KernelAnswer, NetDeny, Pattern, Proto, RuleRef,
 };
 
 use crate::compile::files::{FileRule, Files, compile};
@@ -151,7 +151,7 @@ impl Lowered {
         config.kernel[kernel_act::NAMESPACE] = config.kernel[kernel_act::USERNS];
         config.kernel_rule[kernel_act::NAMESPACE] = config.kernel_rule[kernel_act::USERNS];
         config.root_state = self.files.root;
-        config.classes = u32::try_from(self.files.automaton.class_count).unwrap_or(1);
+        config.classes = self.files.automaton.class_count;
     }
 
     /// The rule that allows a connection to a named host, which only names can tell.
@@ -162,7 +162,11 @@ impl Lowered {
             Ok(UDP) => Proto::Udp,
             _ => return None,
         };
-        let evidence = if host.is_some() { Evidence::Dns } else { Evidence::IpOnly };
+        let evidence = if host.is_some() {
+            Evidence::Dns
+        } else {
+            Evidence::IpOnly
+        };
         match self.set.decide_net(proto, address, port, host, evidence) {
             Decision::Declared(rules) => rules.first().and_then(|at| self.numbers.get(at)).copied(),
             _ => None,
@@ -187,7 +191,12 @@ fn file_rules(set: &Declared, numbers: &mut Numbers) -> Vec<FileRule> {
     let mut rules = Vec::new();
     let mut add = |rule: u16, allow: u8, deny: u8, patterns: &[Pattern]| {
         for pattern in patterns.iter().filter(|pattern| pattern.as_str().starts_with('/')) {
-            rules.push(FileRule { rule, allow, deny, pattern: pattern.as_str().as_bytes().to_vec() });
+            rules.push(FileRule {
+                rule,
+                allow,
+                deny,
+                pattern: pattern.as_str().as_bytes().to_vec(),
+            });
         }
     };
     for rule in &set.files {
@@ -240,7 +249,10 @@ fn net_rules(set: &Declared, numbers: &mut Numbers) -> Vec<NetRule> {
     if let Some((_, at)) = set.net_policy.deny.iter().find(|(way, _)| *way == NetDeny::Quic) {
         rules.push(NetRule {
             rule: numbers.of(at),
-            cidrs: vec![(std::net::Ipv4Addr::UNSPECIFIED.into(), 0), (std::net::Ipv6Addr::UNSPECIFIED.into(), 0)],
+            cidrs: vec![
+                (std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
+                (std::net::Ipv6Addr::UNSPECIFIED.into(), 0),
+            ],
             ports: PortSet::Ranges(vec![443..=443]),
             protos: vec![UDP],
             deny: true,
@@ -284,7 +296,13 @@ fn family_rules(set: &Declared, numbers: &mut Numbers) -> Vec<FamilyRule> {
     }
     for (way, at) in &set.net_policy.deny {
         let rule = numbers.of(at);
-        let deny = |family, sock_type, protocol| FamilyRule { rule, family, sock_type, protocol, deny: true };
+        let deny = |family, sock_type, protocol| FamilyRule {
+            rule,
+            family,
+            sock_type,
+            protocol,
+            deny: true,
+        };
         match way {
             NetDeny::Mptcp => {
                 rules.extend([INET, INET6].map(|family| deny(family, None, Some(MPTCP))));

@@ -27,7 +27,10 @@ fn named(map: &'static str) -> impl Fn(MapError) -> FillError {
 }
 
 fn array<'a, T: Pod>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<Array<&'a mut MapData, T>, FillError> {
-    let missing = || FillError { map: name, source: MapError::InvalidName { name: name.to_owned() } };
+    let missing = || FillError {
+        map: name,
+        source: MapError::InvalidName { name: name.to_owned() },
+    };
     Array::try_from(ebpf.map_mut(name).ok_or_else(missing)?).map_err(named(name))
 }
 
@@ -35,7 +38,10 @@ fn hash<'a, K: Pod, V: Pod>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<HashMap<&'a mut MapData, K, V>, FillError> {
-    let missing = || FillError { map: name, source: MapError::InvalidName { name: name.to_owned() } };
+    let missing = || FillError {
+        map: name,
+        source: MapError::InvalidName { name: name.to_owned() },
+    };
     HashMap::try_from(ebpf.map_mut(name).ok_or_else(missing)?).map_err(named(name))
 }
 
@@ -44,7 +50,7 @@ fn hash<'a, K: Pod, V: Pod>(
 /// # Errors
 ///
 /// When the kernel refuses an entry.
-pub fn fill(ebpf: &mut Ebpf, lowered: &Lowered) -> Result<(), FillError> {
+pub(super) fn fill(ebpf: &mut Ebpf, lowered: &Lowered) -> Result<(), FillError> {
     let automaton = &lowered.files.automaton;
     fill_array(ebpf, "TRANSITIONS", &automaton.transitions)?;
     fill_array(ebpf, "ACCEPTS", &automaton.accepts)?;
@@ -79,8 +85,14 @@ pub fn fill(ebpf: &mut Ebpf, lowered: &Lowered) -> Result<(), FillError> {
     Ok(())
 }
 
-fn trie<'a, K: Pod>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<LpmTrie<&'a mut MapData, K, NetEntry>, FillError> {
-    let missing = || FillError { map: name, source: MapError::InvalidName { name: name.to_owned() } };
+fn trie<'a, K: Pod>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<LpmTrie<&'a mut MapData, K, NetEntry>, FillError> {
+    let missing = || FillError {
+        map: name,
+        source: MapError::InvalidName { name: name.to_owned() },
+    };
     LpmTrie::try_from(ebpf.map_mut(name).ok_or_else(missing)?).map_err(named(name))
 }
 
@@ -97,7 +109,7 @@ fn fill_array<T: Pod>(ebpf: &mut Ebpf, name: &'static str, values: &[T]) -> Resu
 /// # Errors
 ///
 /// When the kernel refuses an entry.
-pub fn pin(ebpf: &mut Ebpf, pins: &[(u64, Pin)]) -> Result<(), FillError> {
+pub(super) fn pin(ebpf: &mut Ebpf, pins: &[(u64, Pin)]) -> Result<(), FillError> {
     let mut map = hash::<u64, Pin>(ebpf, "PINS")?;
     for (address, pin) in pins {
         map.insert(address, pin, 0).map_err(named("PINS"))?;
@@ -106,7 +118,7 @@ pub fn pin(ebpf: &mut Ebpf, pins: &[(u64, Pin)]) -> Result<(), FillError> {
 }
 
 /// Takes a pin out. One that is not there is no error.
-pub fn unpin(ebpf: &mut Ebpf, address: u64) {
+pub(super) fn unpin(ebpf: &mut Ebpf, address: u64) {
     if let Ok(mut map) = hash::<u64, Pin>(ebpf, "PINS") {
         let _ = map.remove(&address);
     }
@@ -117,8 +129,10 @@ pub fn unpin(ebpf: &mut Ebpf, address: u64) {
 /// # Errors
 ///
 /// When the kernel refuses the entry.
-pub fn foreign(ebpf: &mut Ebpf, file: u64, exempt: u32) -> Result<(), FillError> {
-    hash::<u64, u32>(ebpf, "FOREIGN")?.insert(file, exempt, 0).map_err(named("FOREIGN"))
+pub(super) fn foreign(ebpf: &mut Ebpf, file: u64, exempt: u32) -> Result<(), FillError> {
+    hash::<u64, u32>(ebpf, "FOREIGN")?
+        .insert(file, exempt, 0)
+        .map_err(named("FOREIGN"))
 }
 
 /// Writes a slot of the programs' common state.
@@ -126,7 +140,7 @@ pub fn foreign(ebpf: &mut Ebpf, file: u64, exempt: u32) -> Result<(), FillError>
 /// # Errors
 ///
 /// When the kernel refuses the entry.
-pub fn state(ebpf: &mut Ebpf, slot: u32, value: u64) -> Result<(), FillError> {
+pub(super) fn state(ebpf: &mut Ebpf, slot: u32, value: u64) -> Result<(), FillError> {
     array::<u64>(ebpf, "STATE")?.set(slot, value, 0).map_err(named("STATE"))
 }
 
@@ -135,7 +149,7 @@ pub fn state(ebpf: &mut Ebpf, slot: u32, value: u64) -> Result<(), FillError> {
 /// # Errors
 ///
 /// When the kernel refuses the entry.
-pub fn bump_epoch(ebpf: &mut Ebpf) -> Result<(), FillError> {
+pub(super) fn bump_epoch(ebpf: &mut Ebpf) -> Result<(), FillError> {
     let mut map = array::<u64>(ebpf, "STATE")?;
     let epoch = map.get(&0, 0).map_err(named("STATE"))?;
     map.set(0, epoch.wrapping_add(1), 0).map_err(named("STATE"))
@@ -146,11 +160,13 @@ pub fn bump_epoch(ebpf: &mut Ebpf) -> Result<(), FillError> {
 /// # Errors
 ///
 /// When a map cannot be read.
-pub fn counters(ebpf: &mut Ebpf) -> Result<[u64; COUNTERS], FillError> {
+pub(super) fn counters(ebpf: &mut Ebpf) -> Result<[u64; COUNTERS], FillError> {
     let mut sums = [0; COUNTERS];
     let map = ebpf.map_mut("COUNTERS").ok_or_else(|| FillError {
         map: "COUNTERS",
-        source: MapError::InvalidName { name: "COUNTERS".to_owned() },
+        source: MapError::InvalidName {
+            name: "COUNTERS".to_owned(),
+        },
     })?;
     let map = PerCpuArray::<_, u64>::try_from(map).map_err(named("COUNTERS"))?;
     for (index, sum) in (0..counter::COUNT).zip(&mut sums) {
@@ -164,10 +180,12 @@ pub fn counters(ebpf: &mut Ebpf) -> Result<[u64; COUNTERS], FillError> {
 /// # Errors
 ///
 /// When a map cannot be read.
-pub fn rule_uses(ebpf: &mut Ebpf, rules: usize) -> Result<Vec<u64>, FillError> {
+pub(super) fn rule_uses(ebpf: &mut Ebpf, rules: usize) -> Result<Vec<u64>, FillError> {
     let map = ebpf.map_mut("RULES").ok_or_else(|| FillError {
         map: "RULES",
-        source: MapError::InvalidName { name: "RULES".to_owned() },
+        source: MapError::InvalidName {
+            name: "RULES".to_owned(),
+        },
     })?;
     let map = PerCpuArray::<_, u64>::try_from(map).map_err(named("RULES"))?;
     let mut uses = vec![0];
@@ -182,9 +200,13 @@ pub fn rule_uses(ebpf: &mut Ebpf, rules: usize) -> Result<Vec<u64>, FillError> {
 /// # Errors
 ///
 /// When the map cannot be read.
-pub fn seen(ebpf: &mut Ebpf) -> Result<Vec<(SeenKey, Seen)>, FillError> {
+pub(super) fn seen(ebpf: &mut Ebpf) -> Result<Vec<(SeenKey, Seen)>, FillError> {
     let map = hash::<SeenKey, Seen>(ebpf, "SEEN")?;
-    Ok(map.iter().filter_map(Result::ok).filter(|(_, seen)| seen.count > 1).collect())
+    Ok(map
+        .iter()
+        .filter_map(Result::ok)
+        .filter(|(_, seen)| seen.count > 1)
+        .collect())
 }
 
 /// Takes a ring out of the object.
@@ -192,7 +214,10 @@ pub fn seen(ebpf: &mut Ebpf) -> Result<Vec<(SeenKey, Seen)>, FillError> {
 /// # Errors
 ///
 /// When there is none.
-pub fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, FillError> {
-    let missing = || FillError { map: name, source: MapError::InvalidName { name: name.to_owned() } };
+pub(super) fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, FillError> {
+    let missing = || FillError {
+        map: name,
+        source: MapError::InvalidName { name: name.to_owned() },
+    };
     RingBuf::try_from(ebpf.take_map(name).ok_or_else(missing)?).map_err(named(name))
 }

@@ -11,7 +11,7 @@ mod lower;
 mod maps;
 mod run;
 
-pub use attach::{Capability, Loaded, LoadError};
+pub use attach::{Capability, LoadError, Loaded};
 pub use hash::HostPrograms;
 pub use lower::{LowerError, Lowered, lower};
 pub use run::{Options, WatchError, watch};

@@ -10,13 +10,13 @@ use rustix::io::Errno;
 
 use probity_abi::access::WRITE;
 use probity_abi::config::{
-    Config, EXIT_TELLS_GROUP, REPORT, SEND_ALL, TRACE_EXEC, TRACE_FOREIGN, TRACE_MAP, TRACE_NAMES,
-    TRACE_OPEN, TRACE_UNIX, TRACE_WORDS,
+    Config, EXIT_TELLS_GROUP, REPORT, SEND_ALL, TRACE_EXEC, TRACE_FOREIGN, TRACE_MAP, TRACE_NAMES, TRACE_OPEN,
+    TRACE_UNIX, TRACE_WORDS,
 };
 use probity_abi::state::Held;
 use probity_signatures::declared::{Declared, Mode as Holding, OnMismatch, OnUnsupported, WatcherExit};
 
-use super::attach::{Loaded, LoadError, trace_rows};
+use super::attach::{LoadError, Loaded, trace_rows};
 use super::drain::Drain;
 use super::hash::{HostPrograms, digest};
 use super::lower::{LowerError, Lowered, lower};
@@ -127,7 +127,11 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
         ..Facts::default()
     };
     let events = open_events(&options, clock)?;
-    let lowered = options.declared.as_ref().map(|set| lower(set, root()?).map_err(WatchError::from)).transpose()?;
+    let lowered = options
+        .declared
+        .as_ref()
+        .map(|set| lower(set, root()?).map_err(WatchError::from))
+        .transpose()?;
     if let (Some(lowered), Some(set)) = (&lowered, &options.declared) {
         refuse_unsupported(lowered, set, &mut facts)?;
     }
@@ -136,7 +140,11 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
     let mut subject = SubjectCheck::new(options.declared.as_ref());
     let prepared = {
         let mut check = |file: &File, path: &std::path::Path| subject.check(file, path);
-        prepare(&options.command, &cgroup, wants_check(options.declared.as_ref()).then_some(&mut check))
+        prepare(
+            &options.command,
+            &cgroup,
+            wants_check(options.declared.as_ref()).then_some(&mut check),
+        )
     };
     let prepared = match prepared {
         Ok(prepared) => prepared,
@@ -149,7 +157,9 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
     let mut watch = match watch {
         Ok(watch) => Some(watch),
         Err(error) if options.best_effort => {
-            facts.incomplete.push(format!("CMD ran unwatched (--best-effort): {error}"));
+            facts
+                .incomplete
+                .push(format!("CMD ran unwatched (--best-effort): {error}"));
             None
         }
         Err(error) => {
@@ -164,7 +174,9 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
         let mut check = |file: &File, path: &std::path::Path| subject.check(file, path);
         prepared.release(wants_check(options.declared.as_ref()).then_some(&mut check))
     };
-    let outcome = released.map_err(WatchError::from).and_then(|mut running| follow(&mut running, options.linger, watch.as_mut()));
+    let outcome = released
+        .map_err(WatchError::from)
+        .and_then(|mut running| follow(&mut running, options.linger, watch.as_mut()));
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -175,7 +187,7 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
     facts.notes.extend(subject.notes);
     facts.incomplete.extend(subject.incomplete);
     facts.ended = match outcome.status {
-        Exit::Code(code) => Ended::Exited(u8::try_from(code).unwrap_or(u8::MAX)),
+        Exit::Code(code) => Ended::Exited(code),
         Exit::Signal { signal, .. } => Ended::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
     };
     facts.lingering = lingering(&outcome, options.linger);
@@ -210,14 +222,25 @@ fn begin_watch(
     }
     let types = Types::running().map_err(LoadError::from)?;
     config.trace = TRACE_OPEN | TRACE_FOREIGN | TRACE_MAP | TRACE_UNIX | TRACE_EXEC;
-    config.trace |= if types.has_tracepoint("inode_set_ctime_to_ts") { TRACE_NAMES } else { TRACE_WORDS };
-    if types.tracepoint_arguments("sched_process_exit").is_some_and(|arguments| arguments > 1) {
+    config.trace |= if types.has_tracepoint("inode_set_ctime_to_ts") {
+        TRACE_NAMES
+    } else {
+        TRACE_WORDS
+    };
+    if types
+        .tracepoint_arguments("sched_process_exit")
+        .is_some_and(|arguments| arguments > 1)
+    {
         config.trace |= EXIT_TELLS_GROUP;
     }
     if let Some(lowered) = &lowered {
         lowered.configure(&mut config);
     }
-    let mut loaded = Loaded::load(&config, lowered.as_ref().map(|lowered| &lowered.files.automaton), &trace_rows())?;
+    let mut loaded = Loaded::load(
+        &config,
+        lowered.as_ref().map(|lowered| &lowered.files.automaton),
+        &trace_rows(),
+    )?;
     let mut lowered = lowered;
     let held = loaded.held()?;
     if let Some(lowered) = &mut lowered {
@@ -230,10 +253,23 @@ fn begin_watch(
     loaded.attach(Some(cgroup.path()))?;
     describe(&loaded, facts);
     maps::state(&mut loaded.ebpf, 3, 1)?;
-    let drain = Drain::new(maps::ring(&mut loaded.ebpf, "VIOLATIONS")?, maps::ring(&mut loaded.ebpf, "EVENTS")?);
-    let names = lowered.as_ref().map(|lowered| lowered.names.clone()).unwrap_or_default();
+    let drain = Drain::new(
+        maps::ring(&mut loaded.ebpf, "VIOLATIONS")?,
+        maps::ring(&mut loaded.ebpf, "EVENTS")?,
+    );
+    let names = lowered
+        .as_ref()
+        .map(|lowered| lowered.names.clone())
+        .unwrap_or_default();
     let journal = Journal::new(Rules::new(names), clock, events);
-    Ok(Watch { loaded, lowered, drain, journal, programs: HostPrograms, incomplete: Vec::new() })
+    Ok(Watch {
+        loaded,
+        lowered,
+        drain,
+        journal,
+        programs: HostPrograms,
+        incomplete: Vec::new(),
+    })
 }
 
 /// Drains until CMD and what it left behind are done.
@@ -258,25 +294,50 @@ fn follow(running: &mut Running, linger: Linger, mut watch: Option<&mut Watch>) 
 }
 
 fn wait_for(running: &Running, watch: Option<&Watch>, wait: Duration) -> Result<(), WatchError> {
-    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos().min(PASS.subsec_nanos())) };
+    let timeout = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(wait.subsec_nanos().min(PASS.subsec_nanos())),
+    };
     let mut fds = vec![
         PollFd::from_borrowed_fd(running.signals(), PollFlags::IN),
         PollFd::from_borrowed_fd(running.cgroup().events(), PollFlags::PRI),
     ];
     if let Some(watch) = watch {
-        fds.extend(watch.drain.descriptors().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        fds.extend(
+            watch
+                .drain
+                .descriptors()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
     }
     match poll(&mut fds, Some(&timeout)) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(WatchError::System { call: "poll", source: error.into() }),
+        Err(error) => Err(WatchError::System {
+            call: "poll",
+            source: error.into(),
+        }),
     }
 }
 
 impl Watch {
     fn drain(&mut self, last: bool) {
-        let Self { drain, journal, programs, lowered, .. } = self;
+        let Self {
+            drain,
+            journal,
+            programs,
+            lowered,
+            ..
+        } = self;
         let mut decide = |act: &crate::act::Act, host: Option<&str>| -> Option<u16> {
-            let Object::Net { protocol, ip: Some(address), port, .. } = act.object else { return None };
+            let Object::Net {
+                protocol,
+                ip: Some(address),
+                port,
+                ..
+            } = act.object
+            else {
+                return None;
+            };
             lowered.as_ref()?.decide_host(protocol, address, port, host)
         };
         drain.pass(Clock::now(), last, &mut |bytes| {
@@ -294,7 +355,10 @@ impl Watch {
             return;
         }
         for change in &changes {
-            if let Change::Unpinned { address: Some(address), .. } = change {
+            if let Change::Unpinned {
+                address: Some(address), ..
+            } = change
+            {
                 maps::unpin(&mut self.loaded.ebpf, *address);
             }
         }
@@ -305,7 +369,8 @@ impl Watch {
             Ok(())
         });
         if let Err(error) = pinned {
-            self.incomplete.push(format!("replaced directories could not be pinned again: {error}"));
+            self.incomplete
+                .push(format!("replaced directories could not be pinned again: {error}"));
         }
         lowered.pins.release();
     }
@@ -329,12 +394,19 @@ impl Watch {
 fn open_events(options: &Options, clock: Clock) -> Result<Option<EventWriter>, WatchError> {
     let Some(target) = &options.events else { return Ok(None) };
     let opened = EventWriter::open(target, clock, options.events_all);
-    opened.map(Some).map_err(|source| WatchError::Events { target: target.clone(), source })
+    opened.map(Some).map_err(|source| WatchError::Events {
+        target: target.clone(),
+        source,
+    })
 }
 
 fn root() -> Result<std::os::fd::OwnedFd, WatchError> {
-    rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| WatchError::System { call: "open /", source: error.into() })
+    rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+        WatchError::System {
+            call: "open /",
+            source: error.into(),
+        }
+    })
 }
 
 fn command_line(command: &Command) -> Vec<String> {
@@ -342,7 +414,9 @@ fn command_line(command: &Command) -> Vec<String> {
         Some(text) => text.to_owned(),
         None => word.as_encoded_bytes().escape_ascii().to_string(),
     };
-    std::iter::once(escaped(&command.program)).chain(command.args.iter().map(|word| escaped(word))).collect()
+    std::iter::once(escaped(&command.program))
+        .chain(command.args.iter().map(|word| escaped(word)))
+        .collect()
 }
 
 fn on_watcher_exit(set: Option<&Declared>) -> OnWatcherExit {
@@ -370,11 +444,16 @@ fn refuse_unsupported(lowered: &Lowered, set: &Declared, facts: &mut Facts) -> R
 fn note_pins(lowered: &Lowered, missing: &[Vec<u8>], facts: &mut Facts) {
     facts.notes.extend(lowered.files.notes.iter().map(ToString::to_string));
     for path in missing {
-        facts.incomplete.push(format!("`{}` could not be pinned", path.escape_ascii()));
+        facts
+            .incomplete
+            .push(format!("`{}` could not be pinned", path.escape_ascii()));
     }
     for change in lowered.pins.notes() {
         if let Change::OverBudget { path } = change {
-            facts.incomplete.push(format!("`{}` could not be held, for want of descriptors", path.escape_ascii()));
+            facts.incomplete.push(format!(
+                "`{}` could not be held, for want of descriptors",
+                path.escape_ascii()
+            ));
         }
     }
 }
@@ -384,9 +463,15 @@ fn note_pins(lowered: &Lowered, missing: &[Vec<u8>], facts: &mut Facts) {
 fn mark_inherited(loaded: &mut Loaded, prepared: &Prepared, held: &[Held]) -> Result<(), WatchError> {
     let pid = u32::try_from(prepared.pid()).unwrap_or(0);
     let mut any = false;
-    for descriptor in prepared.inherited().iter().filter(|descriptor| matches!(descriptor.kind, InheritedKind::File)) {
+    for descriptor in prepared
+        .inherited()
+        .iter()
+        .filter(|descriptor| matches!(descriptor.kind, InheritedKind::File))
+    {
         let fd = u32::try_from(descriptor.fd).unwrap_or(u32::MAX);
-        let Some(found) = held.iter().find(|held| held.tgid == pid && held.fd == fd) else { continue };
+        let Some(found) = held.iter().find(|held| held.tgid == pid && held.fd == fd) else {
+            continue;
+        };
         let exempt = if matches!(fd, 1 | 2) { u32::from(WRITE) } else { 0 };
         maps::foreign(&mut loaded.ebpf, found.file, exempt)?;
         any = true;
@@ -409,7 +494,11 @@ fn inherited(prepared: &Prepared) -> Vec<Inherited> {
 fn describe_inherited(descriptor: &crate::launch::Inherited) -> String {
     match &descriptor.kind {
         InheritedKind::Socket(socket) => {
-            let peer = socket.peer.as_ref().map(|peer| format!(" to {peer}")).unwrap_or_default();
+            let peer = socket
+                .peer
+                .as_ref()
+                .map(|peer| format!(" to {peer}"))
+                .unwrap_or_default();
             format!("{} {} socket {}{peer}", socket.family, socket.kind, socket.local)
         }
         _ => descriptor.target.display().to_string(),
@@ -436,7 +525,12 @@ fn describe(loaded: &Loaded, facts: &mut Facts) {
         match &capability.refused {
             None => facts.observable.push(Observable {
                 act: capability.row.sees.to_owned(),
-                backend: if capability.row.name.ends_with(['4', '6']) { "cgroup" } else { "trace" }.to_owned(),
+                backend: if capability.row.name.ends_with(['4', '6']) {
+                    "cgroup"
+                } else {
+                    "trace"
+                }
+                .to_owned(),
                 blockable: false,
             }),
             Some(reason) => facts.blind.push(Blind {
@@ -450,7 +544,8 @@ fn describe(loaded: &Loaded, facts: &mut Facts) {
 }
 
 fn wants_check(set: Option<&Declared>) -> bool {
-    set.and_then(|set| set.subject.as_ref()).is_some_and(|subject| !subject.sha256.is_empty() || !subject.signers.is_empty())
+    set.and_then(|set| set.subject.as_ref())
+        .is_some_and(|subject| !subject.sha256.is_empty() || !subject.signers.is_empty())
 }
 
 /// The subject's digest, before it runs.
@@ -462,15 +557,22 @@ struct SubjectCheck<'a> {
 
 impl<'a> SubjectCheck<'a> {
     fn new(set: Option<&'a Declared>) -> Self {
-        Self { set, notes: Vec::new(), incomplete: Vec::new() }
+        Self {
+            set,
+            notes: Vec::new(),
+            incomplete: Vec::new(),
+        }
     }
 
     fn check(&mut self, file: &File, path: &std::path::Path) -> Result<(), Refused> {
-        let Some(subject) = self.set.and_then(|set| set.subject.as_ref()) else { return Ok(()) };
+        let Some(subject) = self.set.and_then(|set| set.subject.as_ref()) else {
+            return Ok(());
+        };
         let mut copy = file.try_clone().map_err(|error| Refused(error.to_string()))?;
         let found = digest(&mut copy).ok_or_else(|| Refused(format!("{}: could not be read", path.display())))?;
         if subject.sha256.is_empty() {
-            self.incomplete.push(format!("{}: the signer is not checked by this version", subject.at));
+            self.incomplete
+                .push(format!("{}: the signer is not checked by this version", subject.at));
             return Ok(());
         }
         let wanted: Vec<String> = subject.sha256.iter().map(|digest| hex(digest)).collect();

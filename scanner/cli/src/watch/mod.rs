@@ -6,10 +6,11 @@ use crate::complain;
 use args::WatchArgs;
 use probity_signatures::declared::{self, Declared};
 use probity_watch::launch::{Command, RunAs};
+use probity_watch::report::table::{self, View};
 use probity_watch::report::{Report, target};
 use probity_watch::session::{Options, watch};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Usage or configuration error.
@@ -63,7 +64,9 @@ pub(crate) fn load(files: &[std::path::PathBuf], vars: &[String]) -> Result<Opti
     }
     let mut overrides = BTreeMap::new();
     for var in vars {
-        let (name, value) = var.split_once('=').ok_or_else(|| format!("--var {var}: say NAME=VALUE"))?;
+        let (name, value) = var
+            .split_once('=')
+            .ok_or_else(|| format!("--var {var}: say NAME=VALUE"))?;
         overrides.insert(name.to_owned(), value.to_owned());
     }
     let mut texts = Vec::new();
@@ -71,9 +74,14 @@ pub(crate) fn load(files: &[std::path::PathBuf], vars: &[String]) -> Result<Opti
         let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
         texts.push((file.display().to_string(), text));
     }
-    let given: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let given: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
     let environment = |name: &str| std::env::var(name).ok();
-    declared::load_all(&given, &environment, &overrides).map(Some).map_err(|error| error.to_string())
+    declared::load_all(&given, &environment, &overrides)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 fn conclude(args: &WatchArgs, report: &Report) -> ExitCode {
@@ -85,7 +93,16 @@ fn conclude(args: &WatchArgs, report: &Report) -> ExitCode {
         }
     }
     if !args.quiet {
-        let _ = writeln!(std::io::stderr(), "probity: {}", report.verdict.word());
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let columns = rustix::termios::tcgetwinsize(std::io::stderr())
+            .ok()
+            .map(|size| usize::from(size.ws_col));
+        let view = View {
+            columns: columns.filter(|columns| *columns > 0),
+            colour,
+        };
+        // Nobody may be there to read it any more.
+        let _ = std::io::stderr().write_all(table::render(report, view).as_bytes());
     }
     ExitCode::from(report.exit_code)
 }
