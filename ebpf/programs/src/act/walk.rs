@@ -69,13 +69,30 @@ pub fn walk_aside(space: &mut Scratch) {
 
 #[inline(always)]
 fn run(space: &mut Scratch) {
+    walk_up(space);
+}
+
+/// The walk itself. A function of global linkage is verified once, not at each of its callers.
+///
+/// # Safety
+///
+/// `space` is null or a scratch space: the verifier checks every caller.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk_up(space: *mut Scratch) -> u32 {
+    if space.is_null() {
+        return 0;
+    }
     let mut walk = Walk { space };
     // SAFETY: the callback takes what is passed here; the verifier checks both.
     unsafe { bpf_loop(STEPS, step as *mut c_void, (&raw mut walk).cast(), 0) };
+    // SAFETY: not null, and the caller's alone.
+    let space = unsafe { &mut *space };
     if space.end == 0 {
         space.end = CUT;
         space.event.flags |= PATH_CUT;
     }
+    0
 }
 
 extern "C" fn step(_: u64, walk: *mut c_void) -> i64 {
