@@ -73,6 +73,9 @@ offsets! {
     qstr_len = "qstr", "len";
     qstr_hash = "qstr", "hash";
     inode_mode = "inode", "i_mode";
+    inode_private = "inode", "i_private";
+    pid_numbers = "pid", "numbers";
+    inode_uid = "inode", "i_uid";
     inode_ino = "inode", "i_ino";
     inode_generation = "inode", "i_generation";
     inode_nlink = "inode", "i_nlink";

@@ -137,6 +137,14 @@ pub struct Held {
     pub tgid: u32,
 }
 
+/// Value of the map `SCRIPTS`, keyed by thread: the files that the kernel read during `execve`, in order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Scripts {
+    /// Addresses of inodes, 0 where there is none.
+    pub inodes: [u64; 4],
+}
+
 /// How many inodes one system call is followed for.
 pub const TOUCHED: usize = 6;
 

@@ -28,7 +28,9 @@ pub fn begin(space: &mut Scratch, kind: u16, backend: u8, flags: u32) {
 #[inline(never)]
 extern "C" fn begin_event(space: *mut Scratch, kind_and_backend: u32, flags: u32) -> u32 {
     // SAFETY: null or a scratch space, which the verifier checks of every caller.
-    let Some(space) = (unsafe { space.as_mut() }) else { return 0 };
+    let Some(space) = (unsafe { space.as_mut() }) else {
+        return 0;
+    };
     let (kind, backend) = ((kind_and_backend >> 16) as u16, kind_and_backend as u8);
     space.at = NAMES as u32;
     let event = &mut space.event;
@@ -82,7 +84,9 @@ pub fn judged(space: &mut Scratch, object: u64, object2: u64) {
 #[inline(never)]
 extern "C" fn send_judged(space: *mut Scratch, object: u64, object2: u64) -> u32 {
     // SAFETY: null or a scratch space, which the verifier checks of every caller.
-    let Some(space) = (unsafe { space.as_mut() }) else { return 0 };
+    let Some(space) = (unsafe { space.as_mut() }) else {
+        return 0;
+    };
     judge_and_send(space, object, object2);
     0
 }

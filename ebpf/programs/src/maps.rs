@@ -9,7 +9,7 @@ use probity_abi::{
     net::{AbstractKey, FamilyKey, NetEntry, NetGrant, NetKey},
     offsets::Offsets,
     policy::{Classes, Grant, Pin},
-    state::{Inflight, Process, Seen, SeenKey, Verdict, VerdictKey, counter},
+    state::{Inflight, Process, Scripts, Seen, SeenKey, Verdict, VerdictKey, counter},
 };
 
 use crate::scratch::Scratch;
@@ -80,6 +80,8 @@ pub static SEEN: HashMap<SeenKey, Seen> = HashMap::with_max_entries(65536, 0);
 /// `struct file`s that the tree holds but did not open; the value is the access that needs no rule.
 #[map]
 pub static FOREIGN: LruHashMap<u64, u32> = LruHashMap::with_max_entries(16384, 0);
+#[map]
+pub static SCRIPTS: LruHashMap<u64, Scripts> = LruHashMap::with_max_entries(4096, 0);
 #[map]
 pub static INFLIGHT: LruHashMap<u64, Inflight> = LruHashMap::with_max_entries(1024, 0);
 

@@ -35,7 +35,8 @@ pub struct Scratch {
     pub end: u8,
     /// Only denials count: the walk goes along the parents of a bind mount's root.
     pub only_deny: u8,
-    pub reserved: [u8; 1],
+    /// 1 once the path no longer fits: from there on only pins that need no bytes count.
+    pub cut: u8,
     pub allow_rule: u16,
     pub deny_rule: u16,
     pub reserved2: u16,

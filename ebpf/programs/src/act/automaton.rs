@@ -43,6 +43,8 @@ pub fn grant(space: &mut Scratch, state: u32) -> Option<&'static Grant> {
     let accept = ACCEPTS.get(state).copied().unwrap_or(0);
     let accept = if accept & UNIVERSAL != 0 || space.at as usize >= NAMES {
         accept
+    } else if space.cut != 0 {
+        return None;
     } else {
         let mut run = Run {
             space,

@@ -15,7 +15,7 @@ use crate::{
     emit,
     kernel::{self, S_IFDIR, S_IFREG, field},
     maps::{VERDICTS, config, count, count_rule, offset},
-    scratch::{self, Scratch},
+    scratch::{self, HEAD, Scratch},
     tree,
 };
 
@@ -79,7 +79,7 @@ fn run(act: &Act) -> u8 {
         mount: act.mount,
     };
     // A shared descriptor table makes the object itself doubtful, whatever is known about it.
-    let cacheable = act.mount != 0 && inode != 0 && act.need & (CREATE | DELETE) == 0;
+    let cacheable = inode != 0 && act.need & (CREATE | DELETE) == 0;
     if cacheable && cached(&key, inode, act.need) {
         return DECLARED;
     }
@@ -169,7 +169,8 @@ pub fn conclude(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
         && missing == 0
         && space.exact & act.need != act.need
         && flags & HARDLINKS_ALLOWED == 0
-        && act.need & (CREATE | DELETE) == 0;
+        && act.need & (CREATE | DELETE) == 0
+        && !of_the_system(space, act.dentry);
     space.event.missing = missing;
     space.event.verdict = if space.deny & act.need != 0 {
         space.event.rule = space.deny_rule;
@@ -197,6 +198,27 @@ pub fn conclude(space: &mut Scratch, act: &Act, inode: u64) -> u8 {
         DECLARED
     };
     space.event.verdict
+}
+
+/// Whether a name stands below `/usr` in a directory that only root can write to: distributions put several names of one
+/// program there (`perl`, `perl5.36.0`), and nobody else can.
+#[inline(always)]
+fn of_the_system(space: &Scratch, dentry: u64) -> bool {
+    let at = space.at as usize;
+    if at >= NAMES || space.end != walk::ROOT {
+        return false;
+    }
+    let at = at & (NAMES - 1);
+    // SAFETY: the index is masked, and eight more bytes are inside `bytes`.
+    let first: u64 = unsafe { core::ptr::read_unaligned((&raw const space.bytes).cast::<u8>().add(HEAD + at).cast()) };
+    if first & 0xff_ffff_ffff != u64::from_le_bytes(*b"/usr/\0\0\0") {
+        return false;
+    }
+    let parent: u64 = field(dentry, offset!(dentry_parent));
+    let directory: u64 = field(parent, offset!(dentry_inode));
+    let owner: u32 = field(directory, offset!(inode_uid));
+    let mode: u16 = field(directory, offset!(inode_mode));
+    owner == 0 && mode & 0o022 == 0
 }
 
 /// Whether a program is the dynamic loader, by the names it has: `ld-linux*`, `ld-musl*`, `ld-2*`, `ld.so*`.
@@ -238,6 +260,7 @@ pub fn open_access(file: u64) -> u8 {
     const FMODE_CREATED: u32 = 1 << 20;
     const O_PATH: u32 = 0o10_000_000;
     const O_TRUNC: u32 = 0o1000;
+    const O_TMPFILE: u32 = 0o20_000_000;
     let mode: u32 = field(file, offset!(file_mode));
     let flags: u32 = field(file, offset!(file_flags));
     if flags & O_PATH != 0 {
@@ -250,7 +273,7 @@ pub fn open_access(file: u64) -> u8 {
     if mode & FMODE_WRITE != 0 || flags & O_TRUNC != 0 {
         need |= probity_abi::access::WRITE;
     }
-    if mode & FMODE_CREATED != 0 {
+    if mode & FMODE_CREATED != 0 || flags & O_TMPFILE == O_TMPFILE {
         need |= CREATE;
     }
     need

@@ -2,7 +2,7 @@
 
 use aya_ebpf::maps::lpm_trie::Key;
 use probity_abi::{
-    config::FAMILIES_LIMITED,
+    config::{DECLARED_SET, FAMILIES_LIMITED},
     event::{ABSTRACT, DECLARED, DENIED, NAMES, UNDECLARED},
     net::{ABSTRACT_NAME, AbstractKey, FamilyKey, NetGrant, NetKey},
 };
@@ -170,8 +170,10 @@ pub extern "C" fn judge_family(family: u32, sock_type: u32, protocol: u32, kind_
     const ANY: u32 = 0xffff;
     const DENY: u16 = 0x8000;
     let (family, sock_type) = (family as u16, (sock_type & 0xf) as u16);
-    let ordinary = protocol != MPTCP as u32
-        && (family == AF_UNIX || ((family == AF_INET || family == AF_INET6) && (sock_type == 1 || sock_type == 2)));
+    let declared_set = config!(flags) & DECLARED_SET != 0;
+    let plain = protocol != MPTCP as u32 && (sock_type == 1 || sock_type == 2);
+    // With a declared set, what these sockets reach is judged when they reach for it.
+    let ordinary = family == AF_UNIX || (family == AF_INET || family == AF_INET6) && (declared_set || plain);
     let mut allow = 0;
     let mut deny = 0;
     let mut turn = 0;

@@ -8,6 +8,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel};
 use probity_abi::{
+    access::EXEC,
     event::{MOUNT_GUESSED, NAMES, PATH_CUT},
     policy::Pin,
 };
@@ -43,6 +44,7 @@ pub fn walk(space: &mut Scratch, dentry: u64, mount: u64) {
     space.deny = 0;
     space.exact = 0;
     space.end = 0;
+    space.cut = 0;
     space.only_deny = 0;
     space.allow_rule = 0;
     space.deny_rule = 0;
@@ -118,9 +120,6 @@ extern "C" fn step(_: u64, walk: *mut c_void) -> i64 {
         return leave_file_system(space, dentry);
     }
     prepend(space, dentry);
-    if space.end != 0 {
-        return 1;
-    }
     space.dentry = parent;
     0
 }
@@ -198,6 +197,9 @@ fn leave_mount(space: &mut Scratch, dentry: u64) -> i64 {
 #[inline(always)]
 fn leave_file_system(space: &mut Scratch, dentry: u64) -> i64 {
     if space.mount != 0 || space.only_deny != 0 {
+        if space.need as u8 & EXEC != 0 && space.at as usize == NAMES {
+            prepend(space, dentry);
+        }
         space.end = DETACHED;
         return 1;
     }
@@ -280,8 +282,9 @@ fn prepend(space: &mut Scratch, dentry: u64) {
 pub fn put(space: &mut Scratch, bytes: u64, length: u32) {
     let length = length & 0xff;
     let at = space.at;
-    if at < length + 1 || at > NAMES as u32 {
-        space.end = CUT;
+    if space.cut != 0 || at < length + 1 || at > NAMES as u32 {
+        // The walk goes on for pins that need no bytes; the path starts in the middle.
+        space.cut = 1;
         space.event.flags |= PATH_CUT;
         return;
     }

@@ -36,6 +36,7 @@ pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
         ret: 0,
         arg0: field::<u32>(task, offset!(task_tgid)) as u64,
         arg1: field(node, offset!(kernfs_id)),
+        words: 0,
     });
     0
 }

@@ -1,6 +1,6 @@
 //! Programs started.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext};
 use probity_abi::{
     access::EXEC,
     config::{ADOPT_BY_EXE, TRACE_EXEC},
@@ -12,8 +12,10 @@ use crate::{
     act::file::{Act, judge},
     atomic, emit,
     kernel::{self, field},
-    maps::{STARTERS, STATE, config, offset},
-    scratch, tree,
+    maps::{SCRIPTS, STARTERS, STATE, config, offset},
+    scratch,
+    trace::words,
+    tree,
 };
 
 /// The new program is committed: `bprm->file` is what runs, the interpreter for a script.
@@ -31,6 +33,10 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         }
     }
     let Some(flags) = tree::current() else { return 0 };
+    let parent: u64 = field(task, offset!(task_real_parent));
+    if !tree::contains(task) {
+        tree::adopt(task, field(parent, offset!(task_tgid)));
+    }
     let file: u64 = field(bprm, offset!(binprm_file));
     let filename: u64 = field(bprm, offset!(binprm_filename));
     let interp: u64 = field(bprm, offset!(binprm_interp));
@@ -38,6 +44,11 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let first = launch();
     let (dentry, mount) = kernel::path_of(file);
     announce(dentry, mount, flags | script | first);
+    let thread = bpf_get_current_pid_tgid();
+    if script != 0 && first == 0 && config!(trace) & TRACE_EXEC != 0 {
+        scripts(thread, field(file, offset!(file_inode)), filename, flags);
+    }
+    let _ = SCRIPTS.remove(&thread);
     if first != 0 || config!(trace) & TRACE_EXEC == 0 {
         return 0;
     }
@@ -53,6 +64,43 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         arg1: 0,
     });
     0
+}
+
+/// Judges the scripts whose interpreter `last` is: as objects where the kernel's reads of them were seen, else by the name
+/// that was executed.
+#[inline(always)]
+fn scripts(thread: u64, last: u64, filename: u64, flags: u32) {
+    // SAFETY: keyed by thread, and read while the program runs.
+    let read = unsafe { SCRIPTS.get(&thread) }
+        .map(|scripts| scripts.inodes)
+        .unwrap_or([0; 4]);
+    if read[0] == 0 || read[0] == last {
+        words::judge_words(
+            filename,
+            words::CWD,
+            words::KERNEL | (EXEC as u32) << 16 | kind::EXEC as u32,
+            flags,
+        );
+        return;
+    }
+    let mut index = 0;
+    while index < 4 {
+        if read[index] == 0 || read[index] == last {
+            break;
+        }
+        judge(&Act {
+            dentry: kernel::alias(read[index]),
+            mount: 0,
+            need: EXEC,
+            kind: kind::EXEC,
+            backend: TRACE,
+            flags,
+            ret: 0,
+            arg0: 0,
+            arg1: 0,
+        });
+        index += 1;
+    }
 }
 
 /// [`LAUNCH`] for the first program of the tree: what the watcher was asked to start.

@@ -3,6 +3,7 @@
 mod cgroup;
 mod ctime;
 mod exec;
+mod filemap;
 mod names;
 mod process;
 mod ring;

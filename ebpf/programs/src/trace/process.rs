@@ -63,6 +63,7 @@ pub fn namespaces(clone: u64, flags: u32) {
         ret: 0,
         arg0: clone & (CLONE_NEWUSER | CLONE_NEWNS | OTHER_NAMESPACES),
         arg1: 0,
+        words: 0,
     });
 }
 

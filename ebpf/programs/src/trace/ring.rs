@@ -40,6 +40,7 @@ fn request(request: u64) -> i32 {
         ret: 0,
         arg0: 0,
         arg1: opcode as u64,
+        words: 0,
     });
     0
 }

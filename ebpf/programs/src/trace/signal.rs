@@ -36,6 +36,7 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         ret: 0,
         arg0: field::<u32>(target, offset!(task_tgid)) as u64,
         arg1: ctx.arg::<i32>(0) as u64,
+        words: 0,
     });
     0
 }

@@ -41,7 +41,7 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         tree::bump_epoch();
     }
     if call.compat {
-        kernel_act(kind::INT80, kernel_act::INT80, flags, ret, call.nr as u64, 0);
+        kernel_act(kind::INT80, kernel_act::INT80, flags, ret, [call.nr as u64, 0, 0]);
     }
     if ret >= 0 {
         files(&call, ret, flags);
@@ -109,7 +109,11 @@ fn files(call: &Call, ret: i64, flags: u32) {
         }
         77 | 285 => {
             need = WRITE;
-            kind = kind::FILE_TRUNCATE;
+            kind = if call.nr == 77 {
+                kind::FILE_TRUNCATE
+            } else {
+                kind::FILE_WRITE
+            };
         }
         91 | 93 | 190 | 199 if trace & (TRACE_NAMES | TRACE_WORDS) != 0 => {
             need = METADATA;
@@ -225,6 +229,9 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         flags |= SHARED_TABLE & doubtful(file);
     }
     let (dentry, mount) = kernel::path_of(file);
+    if kind == kind::FILE_OPEN {
+        memory_of_another(dentry, inode, flags);
+    }
     let created = need & CREATE != 0;
     file::judge(&Act {
         dentry,
@@ -238,6 +245,39 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         arg1: 0,
     });
     1
+}
+
+/// Opening `/proc/PID/mem` is reaching into that process.
+#[inline(always)]
+fn memory_of_another(dentry: u64, inode: u64, flags: u32) {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let sb: u64 = field(inode, offset!(inode_sb));
+    if field::<u64>(sb, offset!(sb_magic)) != PROC_SUPER_MAGIC {
+        return;
+    }
+    let name: u64 = field(dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
+    if field::<u32>(name, 0) != u32::from_le_bytes(*b"mem\0") {
+        return;
+    }
+    let parent: u64 = field(dentry, offset!(dentry_parent));
+    let directory: u64 = field(parent.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
+    let digits: [u8; 8] = field(directory, 0);
+    let mut pid = 0u64;
+    let mut at = 0;
+    while at < 8 {
+        let digit = digits[at].wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        pid = pid * 10 + digit as u64;
+        at += 1;
+    }
+    let own = aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32;
+    if pid == 0 || pid == own {
+        return;
+    }
+    let outsider = if in_tree(pid, 1) { 0 } else { OUTSIDER };
+    kernel_act(kind::PTRACE, kernel_act::PTRACE, flags | outsider, 0, [pid, 0, 0]);
 }
 
 /// All ones when a file is held more than once: a descriptor of a shared table may have been replaced by a duplicate.
@@ -486,6 +526,7 @@ extern "C" fn judge_sock(sock: u64, kind: u32, flags: u32, remote: u32) -> u32 {
 #[inline(always)]
 fn kernel_calls(call: &Call, ret: i64, flags: u32) {
     let a = &call.args;
+    let mut words = 0;
     let (kind, setting, arg0, arg1) = match call.nr {
         101 => {
             const TRACEME: u64 = 0;
@@ -497,18 +538,34 @@ fn kernel_calls(call: &Call, ret: i64, flags: u32) {
             (kind::PTRACE, kernel_act::PTRACE, a[1], a[0])
         }
         310 | 311 => (kind::PTRACE, kernel_act::PTRACE, a[0], call.nr as u64),
-        438 => (kind::PTRACE, kernel_act::PTRACE, 0, call.nr as u64),
+        438 => (
+            kind::PTRACE,
+            kernel_act::PTRACE,
+            process_behind(a[0] as u32),
+            call.nr as u64,
+        ),
         321 => (kind::BPF, kernel_act::BPF, 0, a[0]),
         298 => (kind::PERF, kernel_act::PERF, 0, 0),
         323 => (kind::USERFAULTFD, kernel_act::USERFAULTFD, 0, 0),
         425 => (kind::IO_URING, kernel_act::IO_URING, 0, u64::MAX),
         175 | 313 | 176 => (kind::MODULE, kernel_act::MODULE, 0, call.nr as u64),
-        165 | 166 | 429 | 428 | 430 | 432 | 442 | 155 | 161 => (kind::FILE_MOUNT, kernel_act::MOUNT, 0, call.nr as u64),
+        165 | 166 | 429 | 428 | 430 | 432 | 442 | 155 | 161 => {
+            words = match call.nr {
+                165 | 428 | 442 => a[1],
+                429 => a[3],
+                432 => 0,
+                _ => a[0],
+            };
+            (kind::FILE_MOUNT, kernel_act::MOUNT, words_hash(words), call.nr as u64)
+        }
         272 if ret >= 0 => {
             process::namespaces(a[0], flags);
             return;
         }
-        308 => (kind::NAMESPACE, kernel_act::NAMESPACE, a[1], 308),
+        308 if ret >= 0 => {
+            process::namespaces(if a[1] == 0 { OTHER } else { a[1] }, flags);
+            return;
+        }
         _ => return,
     };
     let outsider = if kind == kind::PTRACE && !in_tree(arg0, arg1) {
@@ -516,7 +573,33 @@ fn kernel_calls(call: &Call, ret: i64, flags: u32) {
     } else {
         0
     };
-    kernel_act(kind, setting, flags | outsider, ret, arg0, arg1);
+    kernel_act(kind, setting, flags | outsider, ret, [arg0, arg1, words]);
+}
+
+/// CLONE_NEWUTS stands for a namespace that setns() found by itself.
+const OTHER: u64 = 0x0400_0000;
+
+/// Tells different words apart, so that each is sent once: where they stand will do.
+#[inline(always)]
+fn words_hash(words: u64) -> u64 {
+    words & 0xffff_ffff
+}
+
+/// The process that a pidfd of the current task means, 0 when it means none.
+#[inline(always)]
+fn process_behind(fd: u32) -> u64 {
+    let Some((file, _)) = kernel::file_of(kernel::task(), fd) else {
+        return 0;
+    };
+    let inode: u64 = field(file, offset!(file_inode));
+    // Since 6.9 the inode of a pidfd holds the pid; before, the file did.
+    let behind: u64 = field(inode, offset!(inode_private));
+    let behind = if behind != 0 {
+        behind
+    } else {
+        field(file, offset!(file_private))
+    };
+    field::<u32>(behind, offset!(pid_numbers)) as u64
 }
 
 /// Whether the target of a ptrace-like act is a process of the tree, by its number alone.
@@ -532,7 +615,7 @@ fn in_tree(target: u64, request: u64) -> bool {
 }
 
 #[inline(always)]
-fn kernel_act(kind: u16, setting: usize, flags: u32, ret: i64, arg0: u64, arg1: u64) {
+fn kernel_act(kind: u16, setting: usize, flags: u32, ret: i64, args: [u64; 3]) {
     let flags = if ret < 0 { flags | FAILED } else { flags };
     kernel_acts::judge(&kernel_acts::Act {
         kind,
@@ -540,7 +623,8 @@ fn kernel_act(kind: u16, setting: usize, flags: u32, ret: i64, arg0: u64, arg1: 
         backend: TRACE,
         flags,
         ret: ret as i32,
-        arg0,
-        arg1,
+        arg0: args[0],
+        arg1: args[1],
+        words: args[2],
     });
 }

@@ -5,7 +5,9 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel, bpf_probe_read_user_str};
+use aya_ebpf::helpers::generated::{
+    bpf_loop, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
+};
 use probity_abi::event::{AMBIGUOUS, AS_WRITTEN, NAMES, TRACE};
 
 use crate::{
@@ -22,6 +24,9 @@ use crate::{
 
 /// `AT_FDCWD` as a 32-bit argument.
 pub const CWD: u32 = (-100i32) as u32;
+
+/// In `need_and_kind`: the words stand in the kernel's memory.
+pub const KERNEL: u32 = 1 << 31;
 
 struct Dots {
     space: *mut Scratch,
@@ -43,8 +48,14 @@ pub extern "C" fn judge_words(words: u64, directory: u32, need_and_kind: u32, fl
     space.event.access = need;
     // SAFETY: the second half of `bytes` is NAMES long.
     let source = unsafe { (&raw mut space.bytes).cast::<u8>().add(HEAD + NAMES) };
-    // SAFETY: as above; the helper checks the user address.
-    let length = unsafe { bpf_probe_read_user_str(source.cast(), NAMES as u32, words as *const _) };
+    // SAFETY: as above; the helper checks the address.
+    let length = unsafe {
+        if need_and_kind & KERNEL != 0 {
+            bpf_probe_read_kernel_str(source.cast(), NAMES as u32, words as *const _)
+        } else {
+            bpf_probe_read_user_str(source.cast(), NAMES as u32, words as *const _)
+        }
+    };
     if length <= 1 || length > NAMES as i64 {
         space.event.verdict = AMBIGUOUS;
         emit::judged(space, words, kind as u64);

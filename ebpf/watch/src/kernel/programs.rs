@@ -128,6 +128,13 @@ pub const TABLE: &[Row] = &[
         "names made, moved, removed",
         false,
     ),
+    row(
+        "mm_filemap_get_pages",
+        Hook::Tracepoint,
+        "mm_filemap_get_pages",
+        "scripts, reads through io_uring",
+        false,
+    ),
     row("connect4", Hook::SockAddr, "connect4", "connections", false),
     row("connect6", Hook::SockAddr, "connect6", "connections", false),
     row("sendmsg4", Hook::SockAddr, "sendmsg4", "unconnected datagrams", false),

@@ -280,19 +280,14 @@ fn family_rules(set: &Declared, numbers: &mut Numbers) -> Vec<FamilyRule> {
     let mut rules = Vec::new();
     for (family, at) in set.net_policy.families.iter().flatten() {
         let rule = numbers.of(at);
-        let plain = |sock_type| FamilyRule {
+        let plain = FamilyRule {
             rule,
             family: family.number(),
-            sock_type,
+            sock_type: None,
             protocol: family.netlink_protocol(),
             deny: false,
         };
-        // `inet` means streams and datagrams: a raw socket needs a word of its own, which this version does not have.
-        if matches!(family.number(), INET | INET6) {
-            rules.extend([plain(Some(1)), plain(Some(2))]);
-        } else {
-            rules.push(plain(None));
-        }
+        rules.push(plain);
     }
     for (way, at) in &set.net_policy.deny {
         let rule = numbers.of(at);
