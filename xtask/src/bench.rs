@@ -63,6 +63,9 @@ const BENCHES: [(&str, Make); 6] = [
 ///
 /// When an input cannot be made or a contender cannot run; with `--check`, when a target is missed.
 pub(crate) fn bench(args: &Args) -> Result<()> {
+    if args.name == ["watch"] {
+        return crate::bench_watch::bench(args.rounds.max(1), args.check);
+    }
     if let Some(unknown) = args
         .name
         .iter()

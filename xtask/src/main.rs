@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_inputs;
+mod bench_watch;
 mod ci;
 mod codegen;
 mod corpus;
@@ -48,6 +49,9 @@ enum Task {
     Ebpf(ebpf::Args),
     /// Run the watcher's tests on Debian kernels, in virtual machines
     Vm(vm::Args),
+    /// Do one thing again and again and print nanoseconds a turn: what `bench watch` measures
+    #[command(hide = true)]
+    Spin(bench_watch::SpinArgs),
     /// Run one command and print what it took, as JSON on standard output
     #[command(hide = true)]
     Measure(run::MeasureArgs),
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Task::Codegen(args) => codegen::codegen(&args),
         Task::Ebpf(args) => ebpf::ebpf(&args),
         Task::Vm(args) => vm::vm(&args),
+        Task::Spin(args) => bench_watch::spin(&args),
         Task::Measure(args) => run::measure_child(&args),
     };
     match done {

@@ -5,7 +5,7 @@
 
 use super::clock::Clock;
 use super::events::Written;
-use super::facts::{Blind, Facts, Inherited, Lingering, Observable, Uncovered};
+use super::facts::{Blind, Facts, Inherited, Lingering, Observable, ProgramUse, Uncovered};
 use super::object::{self, Object};
 use super::rules::Rules;
 use super::text::{count, printable, unless_utf8, utf8};
@@ -150,6 +150,8 @@ pub struct Report {
     pub uncovered: Vec<Uncovered>,
     /// What became of `--events`, if they were asked for.
     pub events: Option<Written>,
+    /// What the programs of the kernel side cost.
+    pub programs: Vec<ProgramUse>,
     /// Anything else.
     pub notes: Vec<String>,
 }
@@ -248,6 +250,7 @@ impl Report {
             lingering: facts.lingering,
             uncovered: facts.uncovered,
             events: events.cloned(),
+            programs: facts.programs,
             notes,
         }
     }

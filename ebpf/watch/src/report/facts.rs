@@ -26,6 +26,21 @@ pub struct Blind {
     pub matters: bool,
 }
 
+/// One program of the kernel side, and what it cost.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+pub struct ProgramUse {
+    /// Its name.
+    pub program: String,
+    /// Instructions that the verifier walked to accept it.
+    pub verified: Option<u32>,
+    /// How often it ran; 0 unless the sysctl `kernel.bpf_stats_enabled` is 1.
+    pub runs: u64,
+    /// Nanoseconds that took altogether; 0 likewise.
+    pub nanoseconds: u64,
+    /// How often it was not run because it was running on that CPU already: acts that were lost.
+    pub skipped: u64,
+}
+
 /// A descriptor that CMD was started with.
 #[derive(Clone, PartialEq, Eq, Serialize, Debug)]
 pub struct Inherited {
@@ -82,6 +97,8 @@ pub struct Facts {
     pub lingering: Vec<Lingering>,
     /// What was already open.
     pub uncovered: Vec<Uncovered>,
+    /// What the programs cost.
+    pub programs: Vec<ProgramUse>,
     /// More reasons for which the run is incomplete.
     pub incomplete: Vec<String>,
     /// Anything else worth a line.

@@ -499,6 +499,7 @@ fn a_report_holds_the_run() {
         "lingering": [{"pid": 9, "exe": null, "done": "killed"}],
         "uncovered": [{"pid": 100, "what": "/var/log/x"}],
         "events": null,
+        "programs": [],
         "notes": ["a note"]
     });
     let got: Value = serde_json::from_str(&text).expect("it is JSON");

@@ -12,6 +12,7 @@ use crate::compile::Automaton;
 use crate::kernel::btf::{BtfError, Types};
 use crate::kernel::programs::{Hook, Row, TABLE};
 use crate::kernel::{layout, object};
+use crate::report::ProgramUse;
 
 /// Why the programs could not be loaded at all.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +173,30 @@ impl Loaded {
         self.programs
             .iter()
             .any(|capability| capability.row.name == name && capability.refused.is_none())
+    }
+
+    /// What each program cost so far. The counters run while the sysctl `kernel.bpf_stats_enabled` is 1.
+    #[must_use]
+    pub fn uses(&self) -> Vec<ProgramUse> {
+        let attached = self.programs.iter().filter(|capability| capability.refused.is_none());
+        attached
+            .filter_map(|capability| {
+                let program = self.ebpf.program(capability.row.name)?;
+                let fd = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(program.fd().ok()?));
+                let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+                let number = |key: &str| -> u64 {
+                    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+                    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+                };
+                Some(ProgramUse {
+                    program: capability.row.name.to_owned(),
+                    verified: capability.verified,
+                    runs: number("run_cnt"),
+                    nanoseconds: number("run_time_ns"),
+                    skipped: number("recursion_misses"),
+                })
+            })
+            .collect()
     }
 
     /// Which objects all open descriptors of the host mean.

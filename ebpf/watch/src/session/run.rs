@@ -386,6 +386,13 @@ impl Watch {
             let uses = maps::rule_uses(&mut self.loaded.ebpf, lowered.names.len())?;
             self.journal.tally.absorb_rule_uses((1..).zip(uses.into_iter().skip(1)));
         }
+        facts.programs = self.loaded.uses();
+        for program in facts.programs.iter().filter(|program| program.skipped > 0) {
+            // The kernel does not run a program that it interrupted on the same CPU.
+            self.journal
+                .tally
+                .lose(&format!("skipped runs of {}", program.program), program.skipped);
+        }
         facts.incomplete.append(&mut self.incomplete);
         Ok(self.journal.finish(facts))
     }
