@@ -68,6 +68,9 @@ pub const EXIT_TELLS_GROUP: u32 = 1 << 7;
 /// Programs started, by `sched_process_exec`.
 pub const TRACE_EXEC: u32 = 1 << 8;
 
+/// What the security hooks see themselves: without these bits the system call exit program leaves it to them.
+pub const HOOKED: u32 = TRACE_OPEN | TRACE_NAMES | TRACE_WORDS | TRACE_FOREIGN | TRACE_MAP | TRACE_UNIX | TRACE_EXEC;
+
 /// Indices of [`Config::kernel`].
 pub mod kernel_act {
     /// io_uring.

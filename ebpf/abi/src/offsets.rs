@@ -42,6 +42,7 @@ offsets! {
     task_exit_code = "task_struct", "exit_code";
     task_comm = "task_struct", "comm";
     task_flags = "task_struct", "flags";
+    task_personality = "task_struct", "personality";
     task_cgroups = "task_struct", "cgroups";
     mm_exe_file = "mm_struct", "exe_file";
     files_count = "files_struct", "count";
@@ -92,6 +93,8 @@ offsets! {
     mount_next_for_sb = "mount", "mnt_next_for_sb";
     vfsmount_root = "vfsmount", "mnt_root";
     vfsmount_sb = "vfsmount", "mnt_sb";
+    vma_file = "vm_area_struct", "vm_file";
+    iattr_valid = "iattr", "ia_valid";
     mapping_host = "address_space", "host";
     socket_sk = "socket", "sk";
     socket_type = "socket", "type";

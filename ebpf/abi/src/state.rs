@@ -105,6 +105,8 @@ pub mod counter {
     pub const RING_REQUESTS: u32 = 11;
     /// Names that did not fit into an event.
     pub const NAMES_CUT: u32 = 12;
+    /// Files that the process [`crate::config::Config::watcher`] opened while a backend was probed.
+    pub const PROBED: u32 = 13;
     /// How many there are.
     pub const COUNT: u32 = 16;
     /// The ones that stand for lost acts, with a word for people.

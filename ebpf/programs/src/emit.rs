@@ -110,23 +110,23 @@ fn judge_and_send(space: &mut Scratch, object: u64, object2: u64) {
         | (event.access as u64) << 32
         | (event.port as u64) << 16
         | (event.protocol as u64);
-    let key = SeenKey {
+    space.seen = SeenKey {
         object,
         object2,
         exe: kernel::executable(kernel::task()),
         act,
     };
-    if let Some(seen) = SEEN.get_ptr_mut(&key) {
+    if let Some(seen) = SEEN.get_ptr_mut(&space.seen) {
         // SAFETY: an aligned word of the map's value.
         unsafe { atomic::increment(&raw mut (*seen).count) };
         count(counter::REPEATED);
         return;
     }
-    let first = Seen {
+    space.first = Seen {
         count: 1,
         time: space.event.time,
     };
-    if SEEN.insert(&key, &first, 0).is_err() {
+    if SEEN.insert(&space.seen, &space.first, 0).is_err() {
         count(counter::UNREMEMBERED);
     }
     send(space, true);

@@ -93,6 +93,13 @@ pub fn mount_of(mnt: u64) -> u64 {
     }
 }
 
+/// Whether a mount is the kernel's own, in nobody's namespace: what an overlay opens beneath, pipes, sockets.
+#[inline(always)]
+pub fn internal(mount: u64) -> bool {
+    let namespace: i64 = field(mount, offset!(mount_ns));
+    (-4096..0).contains(&namespace)
+}
+
 /// The kind of an inode: S_IFMT bits of its mode.
 #[inline(always)]
 pub fn file_type(inode: u64) -> u16 {

@@ -16,6 +16,7 @@ mod kernel;
 mod lsm;
 mod maps;
 mod scratch;
+mod security;
 mod trace;
 mod tree;
 

@@ -5,7 +5,7 @@
 
 use probity_abi::{
     event::{Event, NAMES},
-    state::counter,
+    state::{Seen, SeenKey, Verdict, VerdictKey, counter},
 };
 
 use crate::{
@@ -44,6 +44,11 @@ pub struct Scratch {
     pub at: u32,
     /// What the act needs.
     pub need: u32,
+    /// Keys and values on their way into maps: the frames of a walk leave no room for them on the stack.
+    pub seen: SeenKey,
+    pub first: Seen,
+    pub way: VerdictKey,
+    pub verdict: Verdict,
     /// The event that is being built.
     pub event: Event,
     /// The event's head lands right before the path's first byte; a path grows downwards from `HEAD + NAMES`.

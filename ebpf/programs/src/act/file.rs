@@ -4,18 +4,20 @@ use probity_abi::{
     access::{CREATE, DELETE, EXEC, READ},
     config::{DECLARED_SET, HARDLINKS_ALLOWED, LDSO_DENIED, MEMFD_ALLOWED, MEMFD_DENIED},
     event::{
-        AMBIGUOUS, DECLARED, DENIED, DIRECTORY, HARDLINK, INTERPRETER, NAMELESS, NAMES, SHARED_TABLE, UNDECLARED,
-        UNLINKED,
+        AMBIGUOUS, DECLARED, DENIED, DIRECTORY, HARDLINK, HOOK, INTERPRETER, LSM, NAMELESS, NAMES, SHARED_TABLE,
+        UNDECLARED, UNLINKED,
     },
     state::{Verdict, VerdictKey, counter},
 };
 
 use super::walk::{self, CUT, DETACHED};
 use crate::{
+    atomic::opaque,
     emit,
     kernel::{self, S_IFDIR, S_IFREG, field},
     maps::{VERDICTS, config, count, count_rule, offset},
     scratch::{self, HEAD, Scratch},
+    security::origin,
     tree,
 };
 
@@ -54,10 +56,29 @@ pub fn judge(act: &Act) -> u8 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn judge_file(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u32 {
-    let act = Act {
+    run(dentry, mount, what, result, arg1) as u32
+}
+
+#[inline(always)]
+fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
+    let need = (what >> 8) as u8;
+    if need == 0 || dentry == 0 {
+        return DECLARED;
+    }
+    let inode: u64 = field(dentry, offset!(dentry_inode));
+    let key = VerdictKey { dentry, mount };
+    // A shared descriptor table makes the object itself doubtful, whatever is known about it.
+    let cacheable = inode != 0 && need & (CREATE | DELETE) == 0;
+    if cacheable && cached(&key, inode, need) {
+        return DECLARED;
+    }
+    let Some(space) = scratch::take() else { return AMBIGUOUS };
+    // Taken apart no sooner than here, so that less lies on the stack.
+    let (what, result) = (opaque(what), opaque(result));
+    let act = &Act {
         dentry,
         mount,
-        need: (what >> 8) as u8,
+        need,
         kind: (what >> 16) as u16,
         backend: what as u8,
         flags: (what >> 32) as u32,
@@ -65,32 +86,18 @@ pub extern "C" fn judge_file(dentry: u64, mount: u64, what: u64, result: u64, ar
         arg0: result & 0xffff_ffff,
         arg1,
     };
-    run(&act) as u32
-}
-
-#[inline(always)]
-fn run(act: &Act) -> u8 {
-    if act.need == 0 || act.dentry == 0 {
-        return DECLARED;
-    }
-    let inode: u64 = field(act.dentry, offset!(dentry_inode));
-    let key = VerdictKey {
-        dentry: act.dentry,
-        mount: act.mount,
+    let way = if act.backend == LSM || act.backend == HOOK {
+        origin()
+    } else {
+        0
     };
-    // A shared descriptor table makes the object itself doubtful, whatever is known about it.
-    let cacheable = inode != 0 && act.need & (CREATE | DELETE) == 0;
-    if cacheable && cached(&key, inode, act.need) {
-        return DECLARED;
-    }
-    let Some(space) = scratch::take() else { return AMBIGUOUS };
-    emit::begin(space, act.kind, act.backend, act.flags);
+    emit::begin(space, act.kind, act.backend, act.flags | way);
     space.event.ret = act.ret;
     space.event.arg0 = act.arg0;
     space.event.arg1 = act.arg1;
     let verdict = decide(space, act, inode);
     if verdict == DECLARED && cacheable && config!(flags) & DECLARED_SET != 0 {
-        remember(&key, inode, act.need, space.allow_rule);
+        remember(space, act, inode);
     }
     // A name that was made and removed again may leave its addresses to the next: the name's hash tells them apart.
     let hash: u32 = field(act.dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_hash));
@@ -128,20 +135,24 @@ fn cached(key: &VerdictKey, inode: u64, need: u8) -> bool {
 }
 
 #[inline(always)]
-fn remember(key: &VerdictKey, inode: u64, need: u8, rule: u16) {
-    let verdict = Verdict {
+fn remember(space: &mut Scratch, act: &Act, inode: u64) {
+    space.way = VerdictKey {
+        dentry: act.dentry,
+        mount: act.mount,
+    };
+    space.verdict = Verdict {
         inode,
         ino: field(inode, offset!(inode_ino)),
         epoch: tree::epoch(),
         generation: field(inode, offset!(inode_generation)),
         nlink: field(inode, offset!(inode_nlink)),
-        allow: need,
+        allow: act.need,
         reserved: [0; 3],
-        rule,
+        rule: space.allow_rule,
         reserved2: 0,
     };
     // A full cache only costs time.
-    let _ = VERDICTS.insert(key, &verdict, 0);
+    let _ = VERDICTS.insert(&space.way, &space.verdict, 0);
 }
 
 /// Walks and compares. The event is complete afterwards.
@@ -242,12 +253,17 @@ fn identify(space: &mut Scratch, act: &Act, inode: u64) {
     event.ino = field(inode, offset!(inode_ino));
     event.generation = field(inode, offset!(inode_generation));
     event.nlink = field(inode, offset!(inode_nlink));
-    let sb: u64 = field(inode, offset!(inode_sb));
+    // A name that does not exist yet has no inode; its directory's file system is its own.
+    let sb: u64 = if inode != 0 {
+        field(inode, offset!(inode_sb))
+    } else {
+        field(act.dentry, offset!(dentry_sb))
+    };
     event.dev = field(sb, offset!(sb_dev));
     if kernel::file_type(inode) == S_IFDIR {
         event.flags |= DIRECTORY;
     }
-    if kernel::unhashed(act.dentry) {
+    if act.need & CREATE == 0 && kernel::unhashed(act.dentry) {
         event.flags |= UNLINKED;
     }
 }

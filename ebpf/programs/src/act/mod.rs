@@ -2,6 +2,7 @@
 
 pub mod automaton;
 pub mod file;
+pub mod foreign;
 pub mod kernel;
 pub mod net;
 pub mod walk;

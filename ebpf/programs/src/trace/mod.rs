@@ -9,6 +9,6 @@ mod process;
 mod ring;
 mod signal;
 mod sys_exit;
-mod syscall;
-mod unix;
+pub mod syscall;
+pub mod unix;
 mod words;

@@ -15,6 +15,7 @@ use crate::{
         file::{self, Act},
         walk,
     },
+    atomic::opaque,
     emit,
     kernel::{self, S_IFDIR, field},
     maps::{INFLIGHT, offset},
@@ -61,7 +62,7 @@ pub fn concerns(nr: u32) -> bool {
 }
 
 /// Judges what the returning call did. `false` when no inode was seen.
-#[inline(never)]
+#[inline(always)]
 pub fn judge(call: &Call, flags: u32) -> u32 {
     if class(call.nr).is_none() {
         return 0;
@@ -80,6 +81,10 @@ pub fn judge(call: &Call, flags: u32) -> u32 {
     while index < TOUCHED {
         if inflight.touched[index].inode == 0 {
             break;
+        }
+        // Before what follows, and not below it: two walks do not fit on one stack.
+        if class(call.nr) == Some(Class::Rename) {
+            judge_former(index as u32, flags);
         }
         seen += judge_touched(index as u32, call.nr, flags);
         index += 1;
@@ -100,7 +105,7 @@ extern "C" fn judge_touched(index: u32, nr: u32, flags: u32) -> u32 {
         return 0;
     };
     let inflight: &Inflight = inflight;
-    let Some(touched) = inflight.touched.get(index as usize) else {
+    let Some(touched) = inflight.touched.get(opaque(index as u64) as usize) else {
         return 0;
     };
     let Some(class) = class(nr) else { return 0 };
@@ -144,7 +149,6 @@ extern "C" fn judge_touched(index: u32, nr: u32, flags: u32) -> u32 {
                 act.need = DELETE;
                 act.kind = kind::FILE_RENAME;
             } else if moved(touched) {
-                judge_former(index, flags);
                 act.need = CREATE;
                 act.kind = kind::FILE_RENAME;
             } else {
@@ -186,7 +190,7 @@ fn moved(touched: &Touched) -> bool {
     field::<u32>(name, offset!(qstr_hash)) != touched.hash
 }
 
-/// Judges the name that a moved file had: the thread's inode number `index`.
+/// Judges the name that a moved file had: the thread's inode number `index`. Nothing for what was not moved.
 ///
 /// A function of global linkage is verified once, not at each of its callers: it walks.
 #[unsafe(no_mangle)]
@@ -198,10 +202,13 @@ extern "C" fn judge_former(index: u32, flags: u32) -> u32 {
         return 0;
     };
     let inflight: &Inflight = inflight;
-    let Some(touched) = inflight.touched.get(index as usize) else {
+    let Some(touched) = inflight.touched.get(opaque(index as u64) as usize) else {
         return 0;
     };
     let (parent, inode, dentry) = (touched.parent, touched.inode, touched.dentry);
+    if dentry == 0 || gone(touched) || !moved(touched) || !reachable(dentry) {
+        return 0;
+    }
     let (name, length) = (touched.name.as_ptr() as u64, touched.name_len);
     let Some(space) = scratch::take() else { return 0 };
     let flags = flags | MOUNT_GUESSED;

@@ -19,11 +19,11 @@ use super::{
 use crate::{
     act::{
         file::{self, Act},
-        kernel as kernel_acts,
+        foreign, kernel as kernel_acts,
         net::{self, AF_INET, AF_INET6, AF_UNIX},
     },
     kernel::{self, S_IFDIR, S_IFREG, field},
-    maps::{FOREIGN, STATE, config, offset},
+    maps::{config, offset},
     tree,
 };
 
@@ -107,19 +107,19 @@ fn files(call: &Call, ret: i64, flags: u32) {
             kind = kind::FILE_READ;
             only_foreign = true;
         }
-        77 | 285 => {
+        285 => {
             need = WRITE;
-            kind = if call.nr == 77 {
-                kind::FILE_TRUNCATE
-            } else {
-                kind::FILE_WRITE
-            };
+            kind = kind::FILE_WRITE;
+        }
+        77 if trace & (TRACE_NAMES | TRACE_WORDS) != 0 => {
+            need = WRITE;
+            kind = kind::FILE_TRUNCATE;
         }
         91 | 93 | 190 | 199 if trace & (TRACE_NAMES | TRACE_WORDS) != 0 => {
             need = METADATA;
             kind = kind::FILE_SETATTR;
         }
-        438 => {
+        438 if trace & TRACE_FOREIGN != 0 => {
             fd = ret as u32;
             kind = kind::FILE_RECEIVE;
         }
@@ -194,7 +194,7 @@ fn descriptor(used: &Use) -> u32 {
 extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 {
     let (kind, need, only_foreign) = ((what >> 16) as u16, what as u8, what & 0x100 != 0);
     let ret = ret as i32;
-    if only_foreign && STATE.get(2).copied().unwrap_or(0) == 0 {
+    if only_foreign && !foreign::any() {
         return 0;
     }
     let task = kernel::task();
@@ -203,9 +203,8 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
     };
     let mut flags = flags;
     if only_foreign || kind == kind::FILE_RECEIVE {
-        // SAFETY: the value is copied while the program runs.
-        match unsafe { FOREIGN.get(&file) }.copied() {
-            Some(exempt) if exempt as u8 & need == need && need != 0 => return 0,
+        match foreign::exempt(file) {
+            Some(exempt) if exempt & need == need && need != 0 => return 0,
             None if only_foreign => return 0,
             _ => {}
         }
@@ -221,8 +220,7 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         if kind != S_IFREG && kind != S_IFDIR {
             return 0;
         }
-        let _ = FOREIGN.insert(&file, &0, 0);
-        note_foreign();
+        foreign::mark(file);
     }
     // Whoever shares the table and holds the file once only may have put another file under this number.
     if shared && kind == kind::FILE_OPEN {
@@ -293,15 +291,6 @@ fn doubtful(file: u64) -> u32 {
     if more { u32::MAX } else { 0 }
 }
 
-/// From here on, use of descriptors is looked up.
-#[inline(always)]
-pub fn note_foreign() {
-    if let Some(any) = STATE.get_ptr_mut(2) {
-        // SAFETY: a single aligned store; every writer writes the same.
-        unsafe { *any = 1 };
-    }
-}
-
 /// Acts on names that only the caller's words tell.
 #[inline(always)]
 fn written(call: &Call, flags: u32) {
@@ -365,7 +354,7 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
                 if trace & TRACE_UNIX != 0 && done {
                     unix::unix_connected(sock, flags, TRACE as u32);
                 } else if trace & TRACE_UNIX != 0 {
-                    unix::unix_sent_to(a[1], a[2] as u32, flags | FAILED);
+                    unix::sent_to(a[1], a[2] as u32, flags | FAILED);
                 }
             } else if trace & TRACE_NET != 0 && (done || ret == IN_PROGRESS) {
                 remote(sock, kind::NET_CONNECT, flags);
@@ -378,7 +367,7 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
                 remote(sock, kind::NET_CONNECT, flags | FASTOPEN);
             }
             if a[4] != 0 && trace & TRACE_UNIX != 0 && done {
-                unix::unix_sent_to(a[4], a[5] as u32, flags);
+                unix::sent_to(a[4], a[5] as u32, flags);
             }
         }
         46 if trace & TRACE_UNIX != 0 && done => message(a[1], flags),
@@ -399,7 +388,7 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
                 remote(sock, kind::NET_ACCEPT, flags);
             }
         }
-        47 if done => {
+        47 if done && trace & TRACE_FOREIGN != 0 => {
             received_message(a[1], flags);
         }
         _ => {}
@@ -414,7 +403,7 @@ fn message(header: u64, flags: u32) {
     let failed =
         unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut name).cast(), 16, header as *const _) };
     if failed == 0 && name[0] != 0 {
-        unix::unix_sent_to(name[0], name[1] as u32, flags);
+        unix::sent_to(name[0], name[1] as u32, flags);
     }
 }
 
@@ -422,27 +411,27 @@ fn message(header: u64, flags: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn received_message(header: u64, flags: u32) -> u32 {
-    let mut control = [0u64; 2];
-    let mut head = [0u32; 4];
+    /// `cmsg_level` SOL_SOCKET and `cmsg_type` SCM_RIGHTS in one word.
+    const RIGHTS: u64 = 1 | 1 << 32;
+    let mut pair = [0u64; 2];
     // SAFETY: sixteen bytes into a local, at the offset of msg_control.
     unsafe {
         aya_ebpf::helpers::generated::bpf_probe_read_user(
-            (&raw mut control).cast(),
+            (&raw mut pair).cast(),
             16,
             header.wrapping_add(32) as *const _,
         )
     };
-    if control[0] == 0 || control[1] < 20 {
+    let [control, length] = pair;
+    if control == 0 || length < 20 {
         return 0;
     }
     // SAFETY: sixteen bytes into a local: cmsg_len, cmsg_level, cmsg_type.
-    unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut head).cast(), 16, control[0] as *const _) };
-    const SOL_SOCKET: u32 = 1;
-    const SCM_RIGHTS: u32 = 1;
-    if head[2] != SOL_SOCKET || head[3] != SCM_RIGHTS {
+    unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut pair).cast(), 16, control as *const _) };
+    if pair[1] != RIGHTS {
         return 0;
     }
-    let count = (head[0].saturating_sub(16)) / 4;
+    let count = (pair[0] as u32).saturating_sub(16) / 4;
     let mut index = 0;
     while index < 16 && index < count {
         let mut fd = 0u32;
@@ -451,7 +440,7 @@ extern "C" fn received_message(header: u64, flags: u32) -> u32 {
             aya_ebpf::helpers::generated::bpf_probe_read_user(
                 (&raw mut fd).cast(),
                 4,
-                control[0].wrapping_add(16 + index as u64 * 4) as *const _,
+                control.wrapping_add(16 + index as u64 * 4) as *const _,
             )
         };
         descriptor(&Use {
@@ -528,6 +517,8 @@ fn kernel_calls(call: &Call, ret: i64, flags: u32) {
     let a = &call.args;
     let mut words = 0;
     let (kind, setting, arg0, arg1) = match call.nr {
+        // Seen by `path_chroot` where names are not followed here.
+        161 if config!(trace) & (TRACE_NAMES | TRACE_WORDS) == 0 => return,
         101 => {
             const TRACEME: u64 = 0;
             const ATTACH: u64 = 16;

@@ -42,7 +42,7 @@ pub extern "C" fn unix_connected(sock: u64, flags: u32, backend: u32) -> u32 {
     judge_peer(peer, flags, backend)
 }
 
-/// Judges a connection to `peer`.
+/// Judges a connection to `peer`. Returns the verdict, 0 for a peer without a name.
 #[inline(always)]
 pub fn judge_peer(peer: u64, flags: u32, backend: u32) -> u32 {
     if peer == 0 {
@@ -51,7 +51,7 @@ pub fn judge_peer(peer: u64, flags: u32, backend: u32) -> u32 {
     // A peer that was accepted shares the listener's address; either has the path the name was bound at.
     let (dentry, mount) = kernel::path_at(peer.wrapping_add(offset!(unix_path) as u64));
     if dentry != 0 {
-        file::judge(&Act {
+        return file::judge(&Act {
             dentry,
             mount,
             need: UNIX,
@@ -61,8 +61,7 @@ pub fn judge_peer(peer: u64, flags: u32, backend: u32) -> u32 {
             ret: 0,
             arg0: 0,
             arg1: 0,
-        });
-        return 1;
+        }) as u32;
     }
     let address: u64 = field(peer, offset!(unix_addr));
     if address == 0 {
@@ -98,15 +97,33 @@ fn abstract_name(name: u64, length: u32, flags: u32, backend: u32) -> u32 {
 fn judge_abstract(key: &AbstractKey, flags: u32, backend: u32) -> u32 {
     let Some(space) = scratch::take() else { return 0 };
     emit::begin(space, kind::UNIX_CONNECT, backend as u8, flags);
-    net::judge_abstract(space, key);
+    let verdict = net::judge_abstract(space, key);
     space.free();
-    1
+    verdict as u32
 }
 
 /// Judges a datagram to the address at `address` in user memory, `length` bytes of it.
+#[inline(always)]
+pub fn sent_to(address: u64, length: u32, flags: u32) {
+    // A path is walked from here and not from below: the frames of both do not fit on one stack.
+    if unix_sent_to(address, length, flags) == BY_PATH {
+        let words = address.wrapping_add(2);
+        words::judge_words(
+            words,
+            words::CWD,
+            (UNIX as u32) << 16 | kind::UNIX_CONNECT as u32,
+            flags,
+        );
+    }
+}
+
+/// The address is a path, which is not judged yet.
+const BY_PATH: u32 = 256;
+
+/// Judges a datagram to an abstract name. Returns the verdict, 0 for what is no unix address, or [`BY_PATH`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
+extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
     let mut key = AbstractKey {
         len: 0,
         name: [0; ABSTRACT_NAME],
@@ -121,12 +138,7 @@ pub extern "C" fn unix_sent_to(address: u64, length: u32, flags: u32) -> u32 {
     // SAFETY: one byte into a local.
     unsafe { bpf_probe_read_user((&raw mut first).cast(), 1, address.wrapping_add(2) as *const _) };
     if first != 0 {
-        return words::judge_words(
-            address.wrapping_add(2),
-            words::CWD,
-            (UNIX as u32) << 16 | kind::UNIX_CONNECT as u32,
-            flags,
-        );
+        return BY_PATH;
     }
     let length = (length - 3) & 127;
     if length as usize > ABSTRACT_NAME {

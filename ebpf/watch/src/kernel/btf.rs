@@ -189,6 +189,16 @@ impl Types {
         self.names.contains_key(&(KIND_FUNC, name.to_owned()))
     }
 
+    /// How many arguments a function has.
+    #[must_use]
+    pub fn function_arguments(&self, name: &str) -> Option<usize> {
+        let function = self.names.get(&(KIND_FUNC, name.to_owned()))?;
+        let prototype = self
+            .types
+            .get(self.types.get(*function as usize)?.size_or_type as usize)?;
+        (prototype.kind == KIND_FUNC_PROTO).then_some(prototype.members.len())
+    }
+
     /// The structure behind typedefs and qualifiers.
     fn plain(&self, mut id: u32) -> u32 {
         for _ in 0..16 {
@@ -253,6 +263,8 @@ mod tests {
         assert_eq!(types.offset("no_such_structure", "x"), None);
         assert!(types.has_tracepoint("sys_exit"));
         assert_eq!(types.tracepoint_arguments("sys_exit"), Some(2));
+        assert_eq!(types.function_arguments("security_file_open"), Some(1));
+        assert_eq!(types.function_arguments("no_such_function"), None);
         assert!(types.has_function("vfs_open") || types.has_function("do_filp_open"));
     }
 }

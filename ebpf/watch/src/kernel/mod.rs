@@ -2,5 +2,8 @@
 
 pub mod btf;
 pub mod layout;
+pub mod load;
 pub mod object;
+pub mod probe;
 pub mod programs;
+pub mod security;

@@ -1,5 +1,50 @@
 //! The table of programs: what each attaches to, and what the watcher is blind to without it.
 
+use super::btf::Types;
+use super::security;
+
+/// Who sees what is done to files, programs and unix sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Backend {
+    /// BPF LSM programs.
+    Lsm,
+    /// fentry on the functions that call the security modules.
+    Hook,
+    /// Tracepoints.
+    Trace,
+}
+
+impl Backend {
+    /// All, best first.
+    pub const ALL: [Self; 3] = [Self::Lsm, Self::Hook, Self::Trace];
+
+    /// Its word in events, reports and [`super::probe::WANTED`].
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Hook => "hook",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// The backend that a word names.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.word() == word)
+    }
+}
+
+/// The programs of a backend. Those of [`TABLE`] are of each: they follow processes, sockets and acts on the kernel.
+pub fn of(backend: Backend) -> impl Iterator<Item = &'static Row> {
+    let hooks: &[Row] = match backend {
+        Backend::Lsm => security::LSM,
+        Backend::Hook => security::HOOK,
+        Backend::Trace => &[],
+    };
+    TABLE.iter().chain(hooks)
+}
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -30,6 +75,31 @@ pub struct Row {
     pub sees: &'static str,
     /// Nothing works without it.
     pub required: bool,
+    /// How many arguments the hook has where the program fits; `None` where that is not looked at.
+    pub arguments: Option<usize>,
+}
+
+impl Row {
+    /// Why this kernel's hook is not the one the program was written for; `None` when it is.
+    #[must_use]
+    pub fn unfit(&self, types: &Types) -> Option<String> {
+        let target = self.target;
+        let (found, what) = match self.hook {
+            Hook::Tracepoint => {
+                return (!types.has_tracepoint(target)).then(|| format!("this kernel has no tracepoint `{target}`"));
+            }
+            Hook::Lsm => (types.function_arguments(&format!("bpf_lsm_{target}")), "LSM hook"),
+            Hook::Fentry => (types.function_arguments(target), "function"),
+            Hook::SockAddr | Hook::SkbIngress | Hook::IterTaskFile => return None,
+        };
+        match (found, self.arguments) {
+            (None, _) => Some(format!("this kernel has no {what} `{target}`")),
+            (Some(has), Some(wants)) if has != wants => {
+                Some(format!("the {what} `{target}` has {has} arguments here, not {wants}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 const fn row(name: &'static str, hook: Hook, target: &'static str, sees: &'static str, required: bool) -> Row {
@@ -39,10 +109,11 @@ const fn row(name: &'static str, hook: Hook, target: &'static str, sees: &'stati
         target,
         sees,
         required,
+        arguments: None,
     }
 }
 
-/// Every program.
+/// Every program that does not belong to a single backend.
 pub const TABLE: &[Row] = &[
     row(
         "held_files",
