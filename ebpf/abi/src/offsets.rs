@@ -35,6 +35,7 @@ offsets! {
     task_group_leader = "task_struct", "group_leader";
     task_start = "task_struct", "start_boottime";
     task_mm = "task_struct", "mm";
+    task_signal = "task_struct", "signal";
     task_files = "task_struct", "files";
     task_fs = "task_struct", "fs";
     task_nsproxy = "task_struct", "nsproxy";
@@ -44,6 +45,7 @@ offsets! {
     task_flags = "task_struct", "flags";
     task_personality = "task_struct", "personality";
     task_cgroups = "task_struct", "cgroups";
+    signal_live = "signal_struct", "live";
     mm_exe_file = "mm_struct", "exe_file";
     files_count = "files_struct", "count";
     files_fdt = "files_struct", "fdt";

@@ -147,6 +147,29 @@ pub struct Scripts {
     pub inodes: [u64; 4],
 }
 
+/// What the `iter/task` program writes for each task of the host.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Task {
+    /// Start of its process, nanoseconds since boot.
+    pub start: u64,
+    /// Address of its executable's inode, 0 for none.
+    pub exe: u64,
+    /// The task's own number.
+    pub pid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// The process that it is a child of.
+    pub ppid: u32,
+    /// [`HAS_MEMORY`] and [`IS_KERNEL`].
+    pub flags: u32,
+}
+
+/// The task has not ended: it has an address space.
+pub const HAS_MEMORY: u32 = 1;
+/// The task is the kernel's own.
+pub const IS_KERNEL: u32 = 2;
+
 /// How many inodes one system call is followed for.
 pub const TOUCHED: usize = 6;
 
@@ -188,3 +211,4 @@ const _: () = assert!(size_of::<Touched>() == 296);
 const _: () = assert!(size_of::<Process>() == 24);
 const _: () = assert!(size_of::<Verdict>() == 40);
 const _: () = assert!(size_of::<Held>() == 40);
+const _: () = assert!(size_of::<Task>() == 32);

@@ -28,6 +28,7 @@ pod!(
     state::Process,
     state::Seen,
     state::SeenKey,
+    state::Task,
     state::Verdict,
     state::VerdictKey,
 );

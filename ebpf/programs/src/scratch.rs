@@ -27,6 +27,14 @@ pub struct Scratch {
     pub mount: u64,
     /// The deepest bind-mount root on the way whose own parents the walk did not see.
     pub aside: u64,
+    /// Where the walk began: this dentry,
+    pub from: u64,
+    /// in this mount,
+    pub from_mount: u64,
+    /// with a path that began here in `bytes`.
+    pub from_at: u32,
+    /// Where the path began when `aside` was reached.
+    pub aside_at: u32,
     /// Bits that some rule allows, and denies, on the way so far.
     pub allow: u8,
     pub deny: u8,

@@ -19,6 +19,12 @@ pub fn exempt(file: u64) -> Option<u8> {
 #[inline(always)]
 pub fn mark(file: u64) {
     let _ = FOREIGN.insert(&file, &0, 0);
+    note_foreign();
+}
+
+/// From here on, use of descriptors is looked up.
+#[inline(always)]
+pub fn note_foreign() {
     if let Some(any) = STATE.get_ptr_mut(2) {
         // SAFETY: a single aligned store; every writer writes the same.
         unsafe { *any = 1 };

@@ -37,6 +37,9 @@ struct Walk {
 /// Walks from `dentry` in `mount` (a `struct mount`, 0 when unknown), uniting the grants into `space`.
 #[inline(always)]
 pub fn walk(space: &mut Scratch, dentry: u64, mount: u64) {
+    space.from = dentry;
+    space.from_mount = mount;
+    space.from_at = space.at;
     space.dentry = dentry;
     space.mount = mount;
     space.aside = 0;
@@ -51,22 +54,25 @@ pub fn walk(space: &mut Scratch, dentry: u64, mount: u64) {
     run(space);
 }
 
-/// Walks along the parents of a bind mount's root, for denials.
+/// Walks along the parents of a bind mount's root, for denials. The path up to that root is the same on both ways; what lies
+/// above it is overwritten meanwhile and written again by a walk along the first.
 #[inline(always)]
 pub fn walk_aside(space: &mut Scratch) {
     if space.aside == 0 {
         return;
     }
-    let (at, end) = (space.at, space.end);
     space.dentry = space.aside;
     space.mount = 0;
     space.only_deny = 1;
-    space.at = NAMES as u32;
+    space.at = space.aside_at;
     space.end = 0;
     run(space);
-    space.at = at;
-    space.end = end;
     space.only_deny = 0;
+    space.dentry = space.from;
+    space.mount = space.from_mount;
+    space.at = space.from_at;
+    space.end = 0;
+    run(space);
 }
 
 #[inline(always)]
@@ -177,6 +183,7 @@ fn leave_mount(space: &mut Scratch, dentry: u64) -> i64 {
     let own: u64 = field(dentry, offset!(dentry_parent));
     if own != dentry && space.aside == 0 {
         space.aside = dentry;
+        space.aside_at = space.at;
     }
     if parent == mount || parent == 0 {
         let namespace: i64 = field(mount, offset!(mount_ns));

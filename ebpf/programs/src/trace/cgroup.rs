@@ -1,4 +1,4 @@
-//! Leaving the tree's cgroup.
+//! Leaving the tree's cgroup, and being put into it.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use probity_abi::{
@@ -11,6 +11,7 @@ use crate::{
     act::kernel::{Act, judge},
     kernel::field,
     maps::{config, offset},
+    trace::open::mark_open,
     tree,
 };
 
@@ -23,7 +24,13 @@ pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
     }
     let to = ctx.arg::<*const u8>(0) as u64;
     let task = ctx.arg::<*const u8>(2) as u64;
-    if !tree::contains(task) || inside(to, own) {
+    let (known, inside) = (tree::contains(task), inside(to, own));
+    if inside && !known {
+        let parent: u64 = field(task, offset!(task_real_parent));
+        tree::adopt(task, field(parent, offset!(task_tgid)));
+        mark_open(task);
+    }
+    if inside || !known {
         return 0;
     }
     tree::note_departure();

@@ -14,7 +14,7 @@ use crate::{
     kernel::{self, field},
     maps::{SCRIPTS, STARTERS, STATE, config, offset},
     scratch,
-    trace::words,
+    trace::{open::mark_open, words},
     tree,
 };
 
@@ -23,25 +23,13 @@ use crate::{
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let task = ctx.arg::<*const u8>(0) as u64;
     let bprm = ctx.arg::<*const u8>(2) as u64;
-    if config!(flags) & ADOPT_BY_EXE != 0 {
-        let file: u64 = field(bprm, offset!(binprm_file));
-        let inode: u64 = field(file, offset!(file_inode));
-        // SAFETY: the value is not read.
-        if unsafe { STARTERS.get(&inode) }.is_some() && tree::current().is_none() {
-            let parent: u64 = field(task, offset!(task_real_parent));
-            tree::adopt(task, field(parent, offset!(task_tgid)));
-        }
-    }
+    let awaited = join(task, bprm);
     let Some(flags) = tree::current() else { return 0 };
-    let parent: u64 = field(task, offset!(task_real_parent));
-    if !tree::contains(task) {
-        tree::adopt(task, field(parent, offset!(task_tgid)));
-    }
     let file: u64 = field(bprm, offset!(binprm_file));
     let filename: u64 = field(bprm, offset!(binprm_filename));
     let interp: u64 = field(bprm, offset!(binprm_interp));
     let script = if filename != interp { INTERPRETER } else { 0 };
-    let first = launch();
+    let first = if awaited { LAUNCH } else { launch() };
     let (dentry, mount) = kernel::path_of(file);
     announce(dentry, mount, flags | script | first);
     let thread = bpf_get_current_pid_tgid();
@@ -101,6 +89,30 @@ fn scripts(thread: u64, last: u64, filename: u64, flags: u32) {
         });
         index += 1;
     }
+}
+
+/// Takes a process into the lineage whose fork was not one of the tree's: one that starts an executable that is waited for,
+/// or that is in the tree's cgroup and was put there. What it already has open it did not open under our eyes. Says whether
+/// it is an awaited start: what the watcher was asked for is not an act of the tree.
+#[inline(always)]
+fn join(task: u64, bprm: u64) -> bool {
+    let member = tree::current().is_some();
+    let joins = if member {
+        !tree::contains(task)
+    } else if config!(flags) & ADOPT_BY_EXE != 0 {
+        let file: u64 = field(bprm, offset!(binprm_file));
+        let inode: u64 = field(file, offset!(file_inode));
+        // SAFETY: the value is not read.
+        unsafe { STARTERS.get(&inode) }.is_some()
+    } else {
+        false
+    };
+    if joins {
+        let parent: u64 = field(task, offset!(task_real_parent));
+        tree::adopt(task, field(parent, offset!(task_tgid)));
+        mark_open(task);
+    }
+    joins && !member
 }
 
 /// [`LAUNCH`] for the first program of the tree: what the watcher was asked to start.

@@ -5,6 +5,7 @@ mod ctime;
 mod exec;
 mod filemap;
 mod names;
+mod open;
 mod process;
 mod ring;
 mod signal;

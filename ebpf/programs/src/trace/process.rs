@@ -72,12 +72,12 @@ pub fn namespaces(clone: u64, flags: u32) {
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(flags) = tree::current() else { return 0 };
     let task = ctx.arg::<*const u8>(0) as u64;
-    let pid: u32 = field(task, offset!(task_pid));
     let tgid: u32 = field(task, offset!(task_tgid));
     let ended = if config!(trace) & EXIT_TELLS_GROUP != 0 {
         ctx.arg::<u64>(1) & 1 != 0
     } else {
-        pid == tgid
+        let signal: u64 = field(task, offset!(task_signal));
+        field::<u32>(signal, offset!(signal_live)) == 0
     };
     if !ended {
         return 0;

@@ -366,16 +366,21 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
             {
                 remote(sock, kind::NET_CONNECT, flags | FASTOPEN);
             }
-            if a[4] != 0 && trace & TRACE_UNIX != 0 && done {
-                unix::sent_to(a[4], a[5] as u32, flags);
+            if a[4] != 0 && done {
+                addressed(a[0] as u32, a[4], a[5] as u32, flags);
             }
         }
-        46 if trace & TRACE_UNIX != 0 && done => message(a[1], flags),
-        307 if trace & TRACE_UNIX != 0 && done => {
+        46 if done => message(a[0] as u32, a[1], flags),
+        307 if done => {
             let mut index = 0;
             while index < 8 && (index as i64) < ret {
-                message(a[1].wrapping_add(index * 64), flags);
+                message(a[0] as u32, a[1].wrapping_add(index * 64), flags);
                 index += 1;
+            }
+        }
+        49 if trace & TRACE_NET != 0 && done => {
+            if let Some(sock) = unix::sock_of(a[0] as u32) {
+                local(sock, kind::NET_BIND, flags);
             }
         }
         50 if done => {
@@ -397,14 +402,71 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
 
 /// The address of a `struct msghdr` in user memory.
 #[inline(always)]
-fn message(header: u64, flags: u32) {
+fn message(fd: u32, header: u64, flags: u32) {
     let mut name = [0u64; 2];
     // SAFETY: sixteen bytes into a local.
     let failed =
         unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut name).cast(), 16, header as *const _) };
     if failed == 0 && name[0] != 0 {
-        unix::sent_to(name[0], name[1] as u32, flags);
+        addressed(fd, name[0], name[1] as u32, flags);
     }
+}
+
+/// Something was sent to an address in the caller's memory.
+#[inline(always)]
+fn addressed(fd: u32, name: u64, length: u32, flags: u32) {
+    let trace = config!(trace);
+    if trace & TRACE_UNIX != 0 {
+        unix::sent_to(name, length, flags);
+    }
+    if trace & TRACE_NET != 0 {
+        sent_to(fd, name, flags);
+    }
+}
+
+/// A datagram was sent to an IP address: the caller's words, as no cgroup program saw the address that was used.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sent_to(fd: u32, name: u64, flags: u32) -> u32 {
+    const STREAM: u16 = 1;
+    let Some(sock) = unix::sock_of(fd) else { return 0 };
+    let kind: u16 = field(sock, offset!(sock_type));
+    let own: u16 = field(sock, offset!(sock_family));
+    if kind == STREAM || (own != AF_INET && own != AF_INET6) {
+        return 0;
+    }
+    let mut head = [0u32; 2];
+    // SAFETY: eight bytes into a local: family, port, and an IPv4 address or a flow label.
+    unsafe {
+        aya_ebpf::helpers::generated::bpf_probe_read_user((&raw mut head).cast(), 8, name as *const _);
+    }
+    let family = head[0] as u16;
+    let mut addr = [0u8; 16];
+    if family == AF_INET6 {
+        // SAFETY: sixteen bytes into a local.
+        unsafe {
+            aya_ebpf::helpers::generated::bpf_probe_read_user(
+                (&raw mut addr).cast(),
+                16,
+                name.wrapping_add(8) as *const _,
+            );
+        }
+    } else if family == AF_INET {
+        addr[..4].copy_from_slice(&head[1].to_ne_bytes());
+    } else {
+        return 0;
+    }
+    net::judge(&net::Act {
+        addr,
+        family,
+        port: u16::from_be((head[0] >> 16) as u16),
+        protocol: field(sock, offset!(sock_protocol)),
+        sock_type: kind,
+        kind: kind::NET_SEND,
+        backend: TRACE,
+        direction: addresses::CONNECT,
+        flags,
+    }) as u32
 }
 
 /// Descriptors that came with a message.

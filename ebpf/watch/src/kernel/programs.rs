@@ -60,6 +60,8 @@ pub enum Hook {
     SkbIngress,
     /// An iterator over open files.
     IterTaskFile,
+    /// An iterator over tasks.
+    IterTask,
 }
 
 /// One program of the object.
@@ -90,7 +92,7 @@ impl Row {
             }
             Hook::Lsm => (types.function_arguments(&format!("bpf_lsm_{target}")), "LSM hook"),
             Hook::Fentry => (types.function_arguments(target), "function"),
-            Hook::SockAddr | Hook::SkbIngress | Hook::IterTaskFile => return None,
+            Hook::SockAddr | Hook::SkbIngress | Hook::IterTaskFile | Hook::IterTask => return None,
         };
         match (found, self.arguments) {
             (None, _) => Some(format!("this kernel has no {what} `{target}`")),
@@ -122,6 +124,7 @@ pub const TABLE: &[Row] = &[
         "identity of pinned files",
         true,
     ),
+    row("all_tasks", Hook::IterTask, "task", "processes that already run", true),
     row(
         "sys_exit",
         Hook::Tracepoint,

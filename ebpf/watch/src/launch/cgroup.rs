@@ -355,7 +355,8 @@ fn is_delegated(dir: &Path) -> bool {
     })
 }
 
-fn procs_below(dir: &Path, found: &mut Vec<i32>) -> io::Result<()> {
+/// The processes in a cgroup and below.
+pub(crate) fn procs_below(dir: &Path, found: &mut Vec<i32>) -> io::Result<()> {
     match fs::read_to_string(dir.join("cgroup.procs")) {
         Ok(text) => found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
         // A threaded cgroup lists its processes at the head of its domain, which is at or below ours.

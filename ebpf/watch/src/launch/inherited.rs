@@ -9,12 +9,13 @@
 )]
 
 use std::fs;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType, sockopt};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::{LaunchError, Result};
 
@@ -117,14 +118,47 @@ pub fn inherited() -> Result<Vec<Inherited>> {
     Ok(found)
 }
 
-/// `None` for what an `execve` closes, and for what was closed since the listing.
-fn describe(fd: RawFd) -> Option<Inherited> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+/// Lists all descriptors of another process, by number. A socket is duplicated to be asked for its addresses; nothing is
+/// read or written.
+///
+/// # Errors
+/// [`LaunchError::System`] when its `/proc` directory cannot be read: it has ended, or may not be looked at.
+pub fn open_in(pid: u32) -> Result<Vec<Inherited>> {
+    let listing = fs::read_dir(format!("/proc/{pid}/fd")).map_err(LaunchError::system("/proc/PID/fd"))?;
+    let numbers = listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok());
+    let process = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let mut found: Vec<Inherited> = numbers
+        .filter_map(|fd| {
+            let (access, _) = opened(&format!("/proc/{pid}/fdinfo/{fd}"))?;
+            let link = format!("/proc/{pid}/fd/{fd}");
+            let target = fs::read_link(&link).ok()?;
+            let named = target.to_string_lossy();
+            let is_tty = || named.starts_with("/dev/pts/") || named.starts_with("/dev/tty");
+            let ask = || {
+                let copy = pidfd_getfd(process.as_ref()?, fd, PidfdGetfdFlags::empty()).ok()?;
+                Some(socket(copy.as_fd()))
+            };
+            let kind = kind_of(&link, access, is_tty, ask)?;
+            Some(Inherited {
+                fd,
+                kind,
+                target,
+                access,
+            })
+        })
+        .collect();
+    found.sort_by_key(|entry| entry.fd);
+    Ok(found)
+}
+
+/// The mode of a descriptor and whether an `execve` closes it, from its `fdinfo`.
+fn opened(info: &str) -> Option<(Access, bool)> {
+    let info = fs::read_to_string(info).ok()?;
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
     let flags = OFlags::from_bits_retain(u32::from_str_radix(flags.trim(), 8).ok()?);
-    if flags.contains(OFlags::CLOEXEC) {
-        return None;
-    }
     let access = if flags.contains(OFlags::PATH) {
         Access::Path
     } else if flags.contains(OFlags::RDWR) {
@@ -134,9 +168,23 @@ fn describe(fd: RawFd) -> Option<Inherited> {
     } else {
         Access::Read
     };
+    Some((access, flags.contains(OFlags::CLOEXEC)))
+}
+
+/// `None` for what an `execve` closes, and for what was closed since the listing.
+fn describe(fd: RawFd) -> Option<Inherited> {
+    let (access, closes) = opened(&format!("/proc/self/fdinfo/{fd}"))?;
+    if closes {
+        return None;
+    }
     let link = format!("/proc/self/fd/{fd}");
     let target = fs::read_link(&link).ok()?;
-    let kind = kind_of(fd, &link, access)?;
+    // SAFETY: isatty takes any number and answers 0 for one that is not open.
+    let is_tty = || unsafe { libc::isatty(fd) } == 1;
+    // SAFETY: the number is not -1, the borrow does not outlive this call, and a descriptor closed meanwhile only makes the
+    // calls on it fail.
+    let ask = || Some(socket(unsafe { BorrowedFd::borrow_raw(fd) }));
+    let kind = kind_of(&link, access, is_tty, ask)?;
     Some(Inherited {
         fd,
         kind,
@@ -145,7 +193,13 @@ fn describe(fd: RawFd) -> Option<Inherited> {
     })
 }
 
-fn kind_of(fd: RawFd, link: &str, access: Access) -> Option<InheritedKind> {
+/// What a descriptor is, by its link in `/proc`; `ask` asks a socket for its addresses.
+fn kind_of(
+    link: &str,
+    access: Access,
+    is_tty: impl FnOnce() -> bool,
+    ask: impl FnOnce() -> Option<InheritedSocket>,
+) -> Option<InheritedKind> {
     let kind = fs::metadata(link).ok()?.file_type();
     if kind.is_file() {
         return Some(InheritedKind::File);
@@ -157,14 +211,14 @@ fn kind_of(fd: RawFd, link: &str, access: Access) -> Option<InheritedKind> {
         return Some(InheritedKind::Pipe);
     }
     if kind.is_char_device() || kind.is_block_device() {
-        // SAFETY: isatty takes any number and answers 0 for one that is not open.
-        let tty = unsafe { libc::isatty(fd) } == 1;
-        return Some(if tty { InheritedKind::Tty } else { InheritedKind::Device });
+        return Some(if is_tty() {
+            InheritedKind::Tty
+        } else {
+            InheritedKind::Device
+        });
     }
     if kind.is_socket() && access != Access::Path {
-        // SAFETY: the number is not -1, the borrow does not outlive this call, and a descriptor closed meanwhile only
-        // makes the calls on it fail.
-        return Some(InheritedKind::Socket(socket(unsafe { BorrowedFd::borrow_raw(fd) })));
+        return ask().map(InheritedKind::Socket);
     }
     Some(InheritedKind::Anon)
 }

@@ -42,9 +42,11 @@ mod subject;
 mod user;
 
 pub use cgroup::Cgroup;
+pub(crate) use cgroup::procs_below;
 pub use error::{LaunchError, Result};
 pub use guardian::{Guardian, OnWatcherExit};
-pub use inherited::{Access, Inherited, InheritedKind, InheritedSocket, inherited};
+pub use inherited::{Access, Inherited, InheritedKind, InheritedSocket, inherited, open_in};
+pub(crate) use mountinfo::{Cgroup2, cgroup2_mounts};
 pub use prepare::{Command, Joined, Prepared, Verified, prepare};
 pub use running::{Exit, Linger, Lingering, Outcome, Running};
 pub use subject::{Check, FileIdentity};

@@ -53,6 +53,26 @@ pub(super) fn own_cgroup(mountinfo: &[u8], cgroup: &[u8]) -> Result<OwnCgroup> {
     }
 }
 
+/// A mount of version 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cgroup2 {
+    /// The cgroup that is seen at the mount point.
+    pub(crate) root: PathBuf,
+    /// Where it is mounted.
+    pub(crate) point: PathBuf,
+}
+
+/// The mounts of version 2, the first first.
+pub(crate) fn cgroup2_mounts(mountinfo: &[u8]) -> Vec<Cgroup2> {
+    let mounts = mountinfo.split(|&b| b == b'\n').filter_map(Mount::of_cgroup2);
+    mounts
+        .map(|mount| Cgroup2 {
+            root: mount.root,
+            point: mount.point,
+        })
+        .collect()
+}
+
 /// One cgroup2 line of mountinfo: `36 35 98:0 /root /point opts [optional...] - cgroup2 source superopts`.
 struct Mount {
     root: PathBuf,

@@ -18,7 +18,7 @@ pub struct Identity {
 }
 
 /// The identity and kind of an open object.
-pub(super) fn of(fd: impl AsFd) -> rustix::io::Result<(Identity, rustix::fs::FileType)> {
+pub(crate) fn of(fd: impl AsFd) -> rustix::io::Result<(Identity, rustix::fs::FileType)> {
     let wanted = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::BTIME;
     let found = statx(fd, c"", AtFlags::EMPTY_PATH, wanted)?;
     let born = if found.stx_mask & StatxFlags::BTIME.bits() != 0 {

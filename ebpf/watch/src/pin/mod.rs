@@ -14,6 +14,7 @@ mod set;
 mod tests;
 
 pub use identity::Identity;
+pub(crate) use identity::of as identity_of;
 pub(crate) use leaves::denied_leaves;
 pub use root::Root;
 pub(crate) use root::{Found, join, no_hard_links};

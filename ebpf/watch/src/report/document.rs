@@ -5,7 +5,7 @@
 
 use super::clock::Clock;
 use super::events::Written;
-use super::facts::{Blind, Facts, Inherited, Lingering, Observable, ProgramUse, Uncovered};
+use super::facts::{Attached, Blind, Facts, Inherited, Lingering, Observable, ProgramUse, Uncovered};
 use super::object::{self, Object};
 use super::rules::Rules;
 use super::text::{count, printable, unless_utf8, utf8};
@@ -106,6 +106,8 @@ pub struct Report {
     pub failed: Option<String>,
     /// CMD and its arguments.
     pub cmd: Vec<String>,
+    /// What was attached to, where there is no CMD.
+    pub attached: Option<Attached>,
     /// CMD's exit code; null when it was ended by a signal or not run.
     pub cmd_exit: Option<u8>,
     /// The signal that ended CMD.
@@ -194,6 +196,7 @@ impl Report {
             reasons,
             failed: facts.failed,
             cmd: facts.cmd,
+            attached: facts.attached,
             cmd_exit: if let Ended::Exited(code) = facts.ended {
                 Some(code)
             } else {

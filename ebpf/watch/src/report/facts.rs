@@ -2,6 +2,7 @@
 
 use super::verdict::Ended;
 use serde::Serialize;
+use std::fmt;
 
 /// An act that a probe proved to be seen on this host.
 #[derive(Clone, PartialEq, Eq, Serialize, Debug)]
@@ -70,11 +71,35 @@ pub struct Uncovered {
     pub what: String,
 }
 
+/// What was attached to, where nothing was launched.
+#[derive(Clone, PartialEq, Eq, Serialize, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum Attached {
+    /// A cgroup, by its directory.
+    Cgroup(String),
+    /// A process and its descendants, by its number.
+    Pid(u32),
+    /// Every start of an executable, by its path.
+    Exe(String),
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cgroup(path) => write!(f, "cgroup {path}"),
+            Self::Pid(pid) => write!(f, "process {pid} and its descendants"),
+            Self::Exe(path) => write!(f, "every start of {path}"),
+        }
+    }
+}
+
 /// A run, as the launcher, the probes and the loader know it.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct Facts {
     /// CMD and its arguments, escaped where they are not UTF-8.
     pub cmd: Vec<String>,
+    /// What was attached to instead.
+    pub attached: Option<Attached>,
     /// How it ended.
     pub ended: Ended,
     /// When it began, nanoseconds since boot.

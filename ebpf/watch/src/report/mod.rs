@@ -19,7 +19,7 @@ pub mod verdict;
 pub use clock::Clock;
 pub use document::{Entry, Report, RuleUse, SCHEMA, Sums, Tool};
 pub use events::{EventWriter, SCHEMA as EVENT_SCHEMA, Written};
-pub use facts::{Blind, Facts, Inherited, Lingering, Observable, ProgramUse, Uncovered};
+pub use facts::{Attached, Blind, Facts, Inherited, Lingering, Observable, ProgramUse, Uncovered};
 pub use journal::{Decide, Journal};
 pub use object::{Object, Subject};
 pub use rules::Rules;

@@ -84,7 +84,14 @@ fn header(report: &Report, view: View, out: &mut String) {
         parts.push("no declared set, so that nothing is a violation".to_owned());
     }
     let word = view.paint(colour.on_default().bold(), word);
-    let end = format!("{} {} after {:.1} s", program(report), ended(report), report.seconds);
+    let end = match &report.attached {
+        Some(attached) => format!(
+            "watched {} for {:.1} s",
+            printable(attached.to_string().as_bytes()),
+            report.seconds
+        ),
+        None => format!("{} {} after {:.1} s", program(report), ended(report), report.seconds),
+    };
     _ = writeln!(out, "probity watch: {word}: {}; {end}", parts.join(", "));
 }
 
@@ -130,7 +137,12 @@ fn trouble(report: &Report) -> Vec<String> {
         ));
     }
     if !report.contained {
-        lines.push("not contained: CMD ran with the watcher's own rights and could have ended it".to_owned());
+        let who = if report.attached.is_some() {
+            "root runs in what was watched"
+        } else {
+            "CMD ran with the watcher's own rights"
+        };
+        lines.push(format!("not contained: {who} and could have ended it"));
     }
     let mut about = Vec::new();
     if !report.inherited.is_empty() {
@@ -185,12 +197,14 @@ fn advice(report: &Report) -> Option<String> {
             }
             match rows::suggestion(report) {
                 Some(rule) => Some(format!("if that was meant, declare it: {rule}")),
+                None if report.attached.is_some() => Some("if that was meant, declare it".to_owned()),
                 None => Some(format!(
                     "{learn} writes the declared set that would have allowed all of it"
                 )),
             }
         }
         Verdict::Incomplete => Some("run it again; probity doctor shows what this host can observe".to_owned()),
+        Verdict::Clean if !report.declared_set && report.attached.is_some() => None,
         Verdict::Clean if !report.declared_set => Some(format!("{learn} writes a declared set of this")),
         Verdict::Clean => {
             let unused = report.unused_rules.as_ref().filter(|rules| !rules.is_empty())?;

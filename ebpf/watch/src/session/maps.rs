@@ -7,9 +7,10 @@ use aya::maps::{Array, HashMap, LpmTrie, MapData, MapError, PerCpuArray, RingBuf
 use aya::{Ebpf, Pod};
 use probity_abi::net::{AbstractKey, FamilyKey, NetEntry, NetGrant, NetKey};
 use probity_abi::policy::{Grant, Pin};
-use probity_abi::state::{Seen, SeenKey, counter};
+use probity_abi::state::{Process, Seen, SeenKey, counter};
 
 use super::lower::Lowered;
+use crate::act::ProcessKey;
 use crate::tally::COUNTERS;
 
 /// A map that is not as it must be.
@@ -133,6 +134,66 @@ pub(super) fn foreign(ebpf: &mut Ebpf, file: u64, exempt: u32) -> Result<(), Fil
     hash::<u64, u32>(ebpf, "FOREIGN")?
         .insert(file, exempt, 0)
         .map_err(named("FOREIGN"))
+}
+
+/// Takes a process into the lineage.
+///
+/// # Errors
+///
+/// When the kernel refuses the entry.
+pub(super) fn adopt(ebpf: &mut Ebpf, key: ProcessKey, ppid: u32) -> Result<(), FillError> {
+    let process = Process {
+        start: key.start,
+        flags: 0,
+        ppid,
+        script: 0,
+    };
+    hash::<u32, Process>(ebpf, "PROCESSES")?
+        .insert(key.tgid, process, 0)
+        .map_err(named("PROCESSES"))
+}
+
+/// Takes a process out of the lineage, unless its number stands for another by now.
+pub(super) fn forget(ebpf: &mut Ebpf, key: ProcessKey) {
+    if let Ok(mut map) = hash::<u32, Process>(ebpf, "PROCESSES")
+        && map.get(&key.tgid, 0).is_ok_and(|process| process.start == key.start)
+    {
+        let _ = map.remove(&key.tgid);
+    }
+}
+
+/// The lineage as it is now.
+///
+/// # Errors
+///
+/// When there is no such map.
+pub(super) fn lineage(ebpf: &mut Ebpf) -> Result<Vec<ProcessKey>, FillError> {
+    let map = hash::<u32, Process>(ebpf, "PROCESSES")?;
+    let entries = map.iter().filter_map(Result::ok);
+    Ok(entries
+        .map(|(tgid, process)| ProcessKey {
+            tgid,
+            start: process.start,
+        })
+        .collect())
+}
+
+/// Adopts from now on whoever starts the executable with this inode.
+///
+/// # Errors
+///
+/// When the kernel refuses the entry.
+pub(super) fn await_start(ebpf: &mut Ebpf, inode: u64) -> Result<(), FillError> {
+    hash::<u64, u32>(ebpf, "STARTERS")?
+        .insert(inode, 1, 0)
+        .map_err(named("STARTERS"))
+}
+
+/// No longer adopts whoever starts the executable with this inode.
+pub(super) fn await_no_more(ebpf: &mut Ebpf, inode: u64) {
+    if let Ok(mut map) = hash::<u64, u32>(ebpf, "STARTERS") {
+        let _ = map.remove(&inode);
+    }
 }
 
 /// Writes a slot of the programs' common state.

@@ -2,16 +2,29 @@
 //!
 //! The order matters. The child exists, in its cgroup, and waits; then the programs load (they hold the cgroup's number as a
 //! constant), the rules' objects are pinned through the kernel, the maps are filled, the programs attach; only then is the
-//! child released. Nothing here prints.
+//! child released. Where nothing is launched ([`attach`]) the programs attach first, and then what already runs is adopted:
+//! whatever it makes meanwhile is followed. Nothing here prints.
 
-mod attach;
+mod adopt;
+mod attaching;
+mod check;
 mod drain;
+mod error;
+mod group;
 mod hash;
+mod launching;
+mod load;
 mod lower;
 mod maps;
-mod run;
+mod open;
+mod starter;
+mod stop;
+mod tasks;
+mod watching;
 
-pub use attach::{Capability, LoadError, Loaded};
+pub use attaching::{AttachOptions, Target, attach};
+pub use error::WatchError;
 pub use hash::HostPrograms;
+pub use launching::{Options, watch};
+pub use load::{Capability, LoadError, Loaded};
 pub use lower::{LowerError, Lowered, lower};
-pub use run::{Options, WatchError, watch};

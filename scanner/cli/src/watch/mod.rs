@@ -7,8 +7,9 @@ use args::WatchArgs;
 use probity_signatures::declared::{self, Declared};
 use probity_watch::launch::{Command, RunAs};
 use probity_watch::report::table::{self, View};
-use probity_watch::report::{Report, target};
-use probity_watch::session::{Options, watch};
+use probity_watch::report::text::printable;
+use probity_watch::report::{Attached, Report, target};
+use probity_watch::session::{AttachOptions, Options, Target, attach, watch};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -20,14 +21,15 @@ const FAILED: u8 = 125;
 
 /// Runs the command and gives its exit code, or what the watch says instead.
 pub(crate) fn run(args: &WatchArgs) -> ExitCode {
-    let options = match options(args) {
-        Ok(options) => options,
+    let report = match options(args) {
+        Ok(Wanted::Launch(options)) => watch(options),
+        Ok(Wanted::Attach(options)) => attach(options),
         Err(message) => {
             complain(&message);
             return ExitCode::from(USAGE);
         }
     };
-    match watch(options) {
+    match report {
         Ok(report) => conclude(args, &report),
         Err(error) => {
             complain(&error.to_string());
@@ -36,10 +38,28 @@ pub(crate) fn run(args: &WatchArgs) -> ExitCode {
     }
 }
 
-fn options(args: &WatchArgs) -> Result<Options, String> {
+/// What is watched.
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is moved once")]
+enum Wanted {
+    Launch(Options),
+    Attach(AttachOptions),
+}
+
+fn options(args: &WatchArgs) -> Result<Wanted, String> {
     let declared = load(&args.declared, &args.var)?;
     if args.enforce {
         return Err("--enforce: this version reports and does not stop".to_owned());
+    }
+    if let Some(target) = attached_to(args) {
+        return Ok(Wanted::Attach(AttachOptions {
+            target,
+            declared,
+            events: args.events.clone(),
+            events_all: args.events_all,
+            root: args.root.clone(),
+            duration: args.duration,
+            ready: (!args.quiet).then(|| Box::new(announce) as Box<_>),
+        }));
     }
     let (program, rest) = args.command.split_first().ok_or("no command")?;
     let mut command = Command::new(program, rest.iter().cloned());
@@ -47,14 +67,32 @@ fn options(args: &WatchArgs) -> Result<Options, String> {
     if let Some(user) = &args.user {
         command.run_as = RunAs::User(user.clone());
     }
-    Ok(Options {
+    Ok(Wanted::Launch(Options {
         command,
         declared,
         events: args.events.clone(),
         events_all: args.events_all,
         linger: args.linger.into(),
         best_effort: args.best_effort,
-    })
+    }))
+}
+
+/// Says from when on the target is watched: its own start is not ours to hold back.
+fn announce(attached: &Attached, running: usize) {
+    let es = if running == 1 { "" } else { "es" };
+    let what = printable(attached.to_string().as_bytes());
+    // Nobody may be there to read it.
+    let _ = writeln!(
+        std::io::stderr(),
+        "probity watch: watching {what}; {running} process{es} ran already"
+    );
+}
+
+/// What to attach to, where there is no command.
+fn attached_to(args: &WatchArgs) -> Option<Target> {
+    let cgroup = args.cgroup.clone().map(Target::Cgroup);
+    let exe = args.exe.clone().map(Target::Exe);
+    cgroup.or(args.pid.map(Target::Pid)).or(exe)
 }
 
 /// Loads the declared sets that hold together; every mistake is told.
