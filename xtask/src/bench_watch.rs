@@ -217,7 +217,7 @@ fn programs(probity: &Path, own: &Path, set: &Path, workloads: &[Workload]) -> R
                 &rows
             )
         );
-        println!("\nwatcher's peak memory: {:.1} MiB (64)", peak as f64 / 1024.0);
+        println!("\nwatcher's resident memory: {:.1} MiB (64)", peak as f64 / 1024.0);
         if peak > 64 * 1024 {
             missed.push("memory".to_owned());
         }
@@ -346,7 +346,7 @@ impl Beside {
 
     fn peak_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|value| value.split_whitespace().next()?.parse().ok())
             .unwrap_or(0)
     }

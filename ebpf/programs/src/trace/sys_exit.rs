@@ -33,9 +33,8 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
         outside(&ctx);
         return 0;
     };
-    let regs = ctx.arg::<*const u8>(0) as u64;
     let ret: i64 = ctx.arg(1);
-    let call = syscall::read(regs);
+    let call = syscall::read(ctx.arg(0));
     let flags = if call.compat { flags | COMPAT } else { flags };
     if ret >= 0 && moves_paths(call.nr) {
         tree::bump_epoch();
@@ -54,9 +53,8 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 /// A task outside the tree: it may still rename or mount what decisions were made on.
 #[inline(always)]
 fn outside(ctx: &BtfTracePointContext) {
-    let regs = ctx.arg::<*const u8>(0) as u64;
-    let nr: u64 = field(regs, 120);
-    if moves_paths(nr as u32) || matches!(nr, 38 | 302 | 353) {
+    let nr = syscall::number(ctx.arg(0));
+    if moves_paths(nr) || matches!(nr, 38 | 302 | 353) {
         tree::bump_epoch();
     }
 }

@@ -21,26 +21,44 @@ pub struct Call {
 /// Not a system call that is looked at.
 pub const UNKNOWN: u32 = u32::MAX;
 
-/// Reads the call from the task's saved registers.
+/// `orig_rax` in `struct pt_regs`.
+const ORIGINAL: usize = 120;
+
+/// One saved register. The verifier knows the pointer's type, so that this is a load and not a call.
+///
+/// # Safety
+///
+/// `regs` is the argument of a tracepoint, unchanged.
 #[inline(always)]
-pub fn read(regs: u64) -> Call {
-    let original: u64 = field(regs, 120);
+unsafe fn register(regs: *const u8, at: usize) -> u64 {
+    // SAFETY: the caller's promise; every offset here is inside the structure.
+    unsafe { core::ptr::read_volatile(regs.add(at).cast()) }
+}
+
+/// The number of a returning call as it was made.
+#[inline(always)]
+pub fn number(regs: *const u8) -> u32 {
+    // SAFETY: `regs` is what the tracepoint gave.
+    unsafe { register(regs, ORIGINAL) as u32 }
+}
+
+/// Reads the call from the task's saved registers, the argument of the tracepoint.
+#[inline(always)]
+pub fn read(regs: *const u8) -> Call {
+    let nr = number(regs);
     let status: u32 = field(kernel::task(), offset!(task_status));
     let compat = status & 2 != 0;
-    let mut args = [0; 6];
     // 32-bit: ebx, ecx, edx, esi, edi, ebp; 64-bit: rdi, rsi, rdx, r10, r8, r9. Offsets into struct pt_regs.
-    let places: [u32; 6] = if compat {
-        [40, 88, 96, 104, 112, 32]
-    } else {
-        [112, 104, 96, 56, 72, 64]
+    // SAFETY: `regs` is what the tracepoint gave.
+    let args = unsafe {
+        if compat {
+            let low = |at| register(regs, at) & 0xffff_ffff;
+            [low(40), low(88), low(96), low(104), low(112), low(32)]
+        } else {
+            let all = |at| register(regs, at);
+            [all(112), all(104), all(96), all(56), all(72), all(64)]
+        }
     };
-    let mut index = 0;
-    while index < 6 {
-        let value: u64 = field(regs, places[index]);
-        args[index] = if compat { value & 0xffff_ffff } else { value };
-        index += 1;
-    }
-    let nr = original as u32;
     Call {
         nr: if compat { native(nr) } else { nr },
         compat,

@@ -5,6 +5,8 @@
 //! Format: Documentation/bpf/btf.rst.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 /// Why type information could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,21 +28,27 @@ pub enum BtfError {
     },
 }
 
-/// Parsed type information.
+/// Parsed type information: the file itself, where each type starts in it, and the named ones by the hash of their names.
+///
+/// A kernel has some 140,000 types; what is not asked for is not taken apart.
 pub struct Types {
-    types: Vec<Type>,
-    names: HashMap<(u8, String), u32>,
+    bytes: Vec<u8>,
+    strings: Range<usize>,
+    starts: Vec<u32>,
+    names: HashMap<u64, u32>,
 }
 
-#[derive(Default)]
-struct Type {
+/// One type's head, and its members as the file has them.
+struct Type<'a> {
     kind: u8,
+    name: u32,
     size_or_type: u32,
-    members: Vec<Member>,
+    with_bits: bool,
+    members: &'a [u8],
 }
 
 struct Member {
-    name: String,
+    name: u32,
     type_id: u32,
     bit_offset: u32,
 }
@@ -67,7 +75,7 @@ impl Types {
             path: VMLINUX.to_owned(),
             source,
         })?;
-        Self::parse(&bytes)
+        Self::parse(bytes)
     }
 
     /// Parses a whole file, little-endian.
@@ -75,87 +83,49 @@ impl Types {
     /// # Errors
     ///
     /// When it is malformed.
-    pub fn parse(bytes: &[u8]) -> Result<Self, BtfError> {
-        let word = |at: usize| -> Result<u32, BtfError> {
-            bytes
-                .get(at..at.saturating_add(4))
-                .and_then(|four| four.try_into().ok())
-                .map(u32::from_le_bytes)
-                .ok_or(BtfError::Malformed { offset: at })
-        };
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+        let need = |at: usize| word(&bytes, at).ok_or(BtfError::Malformed { offset: at });
         if bytes.get(..2) != Some(&[0x9f, 0xeb]) {
             return Err(BtfError::Malformed { offset: 0 });
         }
-        let header = word(4)? as usize;
-        let (types_at, types_len) = (word(8)? as usize, word(12)? as usize);
-        let (strings_at, strings_len) = (word(16)? as usize, word(20)? as usize);
-        let strings = bytes
-            .get(header.saturating_add(strings_at)..)
-            .and_then(|rest| rest.get(..strings_len))
-            .ok_or(BtfError::Malformed { offset: 16 })?;
-        let string = |at: u32| -> String {
-            let rest = strings.get(at as usize..).unwrap_or_default();
-            let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
-            String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned()
-        };
+        let header = need(4)? as usize;
+        let (types_at, types_len) = (need(8)? as usize, need(12)? as usize);
+        let (strings_at, strings_len) = (need(16)? as usize, need(20)? as usize);
+        let first = header.saturating_add(strings_at);
+        let strings = first..first.saturating_add(strings_len);
+        if bytes.get(strings.clone()).is_none() {
+            return Err(BtfError::Malformed { offset: 16 });
+        }
         let mut at = header.saturating_add(types_at);
         let end = at.saturating_add(types_len);
-        let mut types = vec![Type::default()];
+        let mut starts = vec![0];
         let mut names = HashMap::new();
         while at < end {
-            let (name, info, size_or_type) = (word(at)?, word(at + 4)?, word(at + 8)?);
-            at += 12;
-            let kind = ((info >> 24) & 0x1f) as u8;
-            let count = (info & 0xffff) as usize;
-            let with_bits = info >> 31 != 0;
-            let mut members = Vec::new();
-            match kind {
-                1 | 14 | 17 => at += 4,
-                KIND_ARRAY => at += 12,
-                KIND_STRUCT | KIND_UNION => {
-                    for index in 0..count {
-                        let place = at + index * 12;
-                        let offset = word(place + 8)?;
-                        members.push(Member {
-                            name: string(word(place)?),
-                            type_id: word(place + 4)?,
-                            bit_offset: if with_bits { offset & 0x00ff_ffff } else { offset },
-                        });
-                    }
-                    at += count * 12;
-                }
-                KIND_ENUM => at += count * 8,
-                KIND_FUNC_PROTO => {
-                    for index in 0..count {
-                        let place = at + index * 8;
-                        members.push(Member {
-                            name: string(word(place)?),
-                            type_id: word(place + 4)?,
-                            bit_offset: 0,
-                        });
-                    }
-                    at += count * 8;
-                }
-                15 | 19 => at += count * 12,
-                _ => {}
+            let start = u32::try_from(at).map_err(|_| BtfError::Malformed { offset: at })?;
+            let (name, info) = (need(at)?, need(at + 4)?);
+            let (kind, length) = (kind_of(info), tail(info));
+            if bytes.get(at + 12..at + 12 + length).is_none() {
+                return Err(BtfError::Malformed { offset: at });
             }
             if matches!(kind, KIND_STRUCT | KIND_UNION | KIND_TYPEDEF | KIND_FUNC) && name != 0 {
-                let id = u32::try_from(types.len()).map_err(|_| BtfError::Malformed { offset: at })?;
-                names.entry((kind, string(name))).or_insert(id);
+                let id = u32::try_from(starts.len()).map_err(|_| BtfError::Malformed { offset: at })?;
+                names.entry(key(kind, text(&bytes, &strings, name))).or_insert(id);
             }
-            types.push(Type {
-                kind,
-                size_or_type,
-                members,
-            });
+            starts.push(start);
+            at += 12 + length;
         }
-        Ok(Self { types, names })
+        Ok(Self {
+            bytes,
+            strings,
+            starts,
+            names,
+        })
     }
 
     /// Byte offset of `path` (members joined by dots, anonymous ones left out) in a structure.
     #[must_use]
     pub fn offset(&self, structure: &str, path: &str) -> Option<u32> {
-        let mut id = *self.names.get(&(KIND_STRUCT, structure.to_owned()))?;
+        let mut id = self.named(KIND_STRUCT, structure)?;
         let mut bits = 0;
         for name in path.split('.') {
             let (member, offset) = self.member(id, name, 0)?;
@@ -168,41 +138,75 @@ impl Types {
     /// Whether the kernel has this tracepoint for BTF programs.
     #[must_use]
     pub fn has_tracepoint(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_TYPEDEF, format!("btf_trace_{name}")))
+        self.named(KIND_TYPEDEF, &format!("btf_trace_{name}")).is_some()
     }
 
     /// How many arguments a tracepoint has.
     #[must_use]
     pub fn tracepoint_arguments(&self, name: &str) -> Option<usize> {
-        let typedef = self.names.get(&(KIND_TYPEDEF, format!("btf_trace_{name}")))?;
-        let pointer = self
-            .types
-            .get(self.types.get(*typedef as usize)?.size_or_type as usize)?;
-        let prototype = self.types.get(pointer.size_or_type as usize)?;
+        let typedef = self.named(KIND_TYPEDEF, &format!("btf_trace_{name}"))?;
+        let pointer = self.get(self.get(typedef)?.size_or_type)?;
         // The first is the tracepoint's private pointer.
-        (prototype.kind == KIND_FUNC_PROTO).then(|| prototype.members.len().saturating_sub(1))
+        self.arguments(pointer.size_or_type).map(|all| all.saturating_sub(1))
     }
 
     /// Whether the kernel has this function.
     #[must_use]
     pub fn has_function(&self, name: &str) -> bool {
-        self.names.contains_key(&(KIND_FUNC, name.to_owned()))
+        self.named(KIND_FUNC, name).is_some()
     }
 
     /// How many arguments a function has.
     #[must_use]
     pub fn function_arguments(&self, name: &str) -> Option<usize> {
-        let function = self.names.get(&(KIND_FUNC, name.to_owned()))?;
-        let prototype = self
-            .types
-            .get(self.types.get(*function as usize)?.size_or_type as usize)?;
-        (prototype.kind == KIND_FUNC_PROTO).then_some(prototype.members.len())
+        let function = self.named(KIND_FUNC, name)?;
+        self.arguments(self.get(function)?.size_or_type)
+    }
+
+    /// Parameters of a prototype.
+    fn arguments(&self, id: u32) -> Option<usize> {
+        let prototype = self.get(id)?;
+        (prototype.kind == KIND_FUNC_PROTO).then_some(prototype.members.len() / 8)
+    }
+
+    /// The type of a kind and name. Two names of one hash are told apart by a look through all types.
+    fn named(&self, kind: u8, name: &str) -> Option<u32> {
+        let is = |id: u32| {
+            self.get(id)
+                .is_some_and(|found| found.kind == kind && self.string(found.name) == name.as_bytes())
+        };
+        let first = *self.names.get(&key(kind, name.as_bytes()))?;
+        if is(first) {
+            return Some(first);
+        }
+        (1..u32::try_from(self.starts.len()).ok()?).find(|id| is(*id))
+    }
+
+    fn get(&self, id: u32) -> Option<Type<'_>> {
+        let start = *self.starts.get(id as usize).filter(|start| **start != 0)? as usize;
+        let (name, info, size_or_type) = (
+            word(&self.bytes, start)?,
+            word(&self.bytes, start + 4)?,
+            word(&self.bytes, start + 8)?,
+        );
+        let members = self.bytes.get(start + 12..start + 12 + tail(info))?;
+        Some(Type {
+            kind: kind_of(info),
+            name,
+            size_or_type,
+            with_bits: info >> 31 != 0,
+            members,
+        })
+    }
+
+    fn string(&self, at: u32) -> &[u8] {
+        text(&self.bytes, &self.strings, at)
     }
 
     /// The structure behind typedefs and qualifiers.
     fn plain(&self, mut id: u32) -> u32 {
         for _ in 0..16 {
-            match self.types.get(id as usize) {
+            match self.get(id) {
                 Some(found) if matches!(found.kind, 8 | 9 | 10 | 11 | 18) => id = found.size_or_type,
                 _ => break,
             }
@@ -212,21 +216,72 @@ impl Types {
 
     /// Finds a member, in anonymous members too: its type and bit offset.
     fn member(&self, id: u32, name: &str, depth: u32) -> Option<(u32, u32)> {
-        let found = self.types.get(id as usize)?;
+        let found = self.get(id)?;
         if depth > 8 || !matches!(found.kind, KIND_STRUCT | KIND_UNION) {
             return None;
         }
-        found.members.iter().find_map(|member| {
-            if member.name == name {
-                Some((member.type_id, member.bit_offset))
-            } else if member.name.is_empty() {
+        found.members.chunks_exact(12).find_map(|raw| {
+            let member = Member {
+                name: word(raw, 0)?,
+                type_id: word(raw, 4)?,
+                bit_offset: word(raw, 8)?,
+            };
+            let bits = if found.with_bits {
+                member.bit_offset & 0x00ff_ffff
+            } else {
+                member.bit_offset
+            };
+            let called = self.string(member.name);
+            if called == name.as_bytes() {
+                Some((member.type_id, bits))
+            } else if called.is_empty() {
                 let (id, offset) = self.member(self.plain(member.type_id), name, depth + 1)?;
-                Some((id, offset + member.bit_offset))
+                Some((id, offset + bits))
             } else {
                 None
             }
         })
     }
+}
+
+/// Four bytes as a number.
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes
+        .get(at..at.checked_add(4)?)?
+        .try_into()
+        .ok()
+        .map(u32::from_le_bytes)
+}
+
+fn kind_of(info: u32) -> u8 {
+    ((info >> 24) & 0x1f) as u8
+}
+
+/// Bytes that follow a type's twelve.
+fn tail(info: u32) -> usize {
+    let count = (info & 0xffff) as usize;
+    match kind_of(info) {
+        1 | 14 | 17 => 4,
+        KIND_ARRAY => 12,
+        KIND_STRUCT | KIND_UNION | 15 | 19 => count * 12,
+        KIND_ENUM | KIND_FUNC_PROTO => count * 8,
+        _ => 0,
+    }
+}
+
+/// A string up to its zero.
+fn text<'a>(bytes: &'a [u8], strings: &Range<usize>, at: u32) -> &'a [u8] {
+    let rest = bytes
+        .get(strings.clone())
+        .and_then(|all| all.get(at as usize..))
+        .unwrap_or_default();
+    rest.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+fn key(kind: u8, name: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (kind, name).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -235,14 +290,14 @@ mod tests {
 
     #[test]
     fn garbage_and_truncations_are_errors() {
-        assert!(Types::parse(b"").is_err());
-        assert!(Types::parse(b"\x9f\xeb\x01\x00").is_err());
+        assert!(Types::parse(vec![]).is_err());
+        assert!(Types::parse(b"\x9f\xeb\x01\x00".to_vec()).is_err());
         let Ok(bytes) = std::fs::read(VMLINUX) else {
             eprintln!("probity-skip: this kernel shows no BTF");
             return;
         };
         for length in [23, 24, 100, 4096, bytes.len() - 1] {
-            assert!(Types::parse(&bytes[..length]).is_err(), "{length}");
+            assert!(Types::parse(bytes[..length].to_vec()).is_err(), "{length}");
         }
     }
 

@@ -42,6 +42,9 @@ pub enum Target {
     Exe(PathBuf),
 }
 
+/// Called once everything is watched, with what was attached to and how many processes were adopted.
+pub type Ready = Box<dyn FnOnce(&Attached, usize)>;
+
 /// How to watch it.
 pub struct AttachOptions {
     /// What.
@@ -57,7 +60,7 @@ pub struct AttachOptions {
     /// How long to watch, at most.
     pub duration: Option<Duration>,
     /// Called once the target is watched, with what it is and how many processes of it ran already.
-    pub ready: Option<Box<dyn FnOnce(&Attached, usize)>>,
+    pub ready: Option<Ready>,
 }
 
 /// What is watched, opened.

@@ -16,13 +16,14 @@ mod launching;
 mod load;
 mod lower;
 mod maps;
+mod memory;
 mod open;
 mod starter;
 mod stop;
 mod tasks;
 mod watching;
 
-pub use attaching::{AttachOptions, Target, attach};
+pub use attaching::{AttachOptions, Ready, Target, attach};
 pub use error::WatchError;
 pub use hash::HostPrograms;
 pub use launching::{Options, watch};

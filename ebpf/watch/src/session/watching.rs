@@ -18,7 +18,7 @@ use super::error::{WatchError, system};
 use super::hash::HostPrograms;
 use super::load::{LoadError, Loaded};
 use super::lower::{Lowered, lower};
-use super::maps;
+use super::{maps, memory};
 use crate::act::Object;
 use crate::kernel::btf::Types;
 use crate::kernel::programs::{self, Backend, Hook, Row};
@@ -135,6 +135,7 @@ impl Watch {
             maps::ring(&mut loaded.ebpf, "VIOLATIONS")?,
             maps::ring(&mut loaded.ebpf, "EVENTS")?,
         );
+        memory::give_back();
         let names = lowered
             .as_ref()
             .map(|lowered| lowered.names.clone())
