@@ -33,6 +33,7 @@ offsets! {
     task_tgid = "task_struct", "tgid";
     task_real_parent = "task_struct", "real_parent";
     task_group_leader = "task_struct", "group_leader";
+    task_thread_pid = "task_struct", "thread_pid";
     task_start = "task_struct", "start_boottime";
     task_mm = "task_struct", "mm";
     task_signal = "task_struct", "signal";
@@ -97,6 +98,8 @@ offsets! {
     vfsmount_sb = "vfsmount", "mnt_sb";
     vma_file = "vm_area_struct", "vm_file";
     iattr_valid = "iattr", "ia_valid";
+    proc_pid = "proc_inode", "pid";
+    proc_inode = "proc_inode", "vfs_inode";
     mapping_host = "address_space", "host";
     socket_sk = "socket", "sk";
     socket_type = "socket", "type";

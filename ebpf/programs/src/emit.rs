@@ -14,23 +14,20 @@ use crate::{
     atomic,
     kernel::{self, field},
     maps::{EVENTS, SEEN, VIOLATIONS, config, count, offset},
-    scratch::{HEAD, Scratch},
+    scratch::{self, HEAD, Scratch},
 };
 
 /// Begins an event of the current task: who, when, nothing else.
 #[inline(always)]
 pub fn begin(space: &mut Scratch, kind: u16, backend: u8, flags: u32) {
-    begin_event(space, (kind as u32) << 16 | backend as u32, flags);
+    begin_event(space.slot, (kind as u32) << 16 | backend as u32, flags);
 }
 
 /// A function of global linkage is verified once, not at each of its callers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn begin_event(space: *mut Scratch, kind_and_backend: u32, flags: u32) -> u32 {
-    // SAFETY: null or a scratch space, which the verifier checks of every caller.
-    let Some(space) = (unsafe { space.as_mut() }) else {
-        return 0;
-    };
+extern "C" fn begin_event(slot: u32, kind_and_backend: u32, flags: u32) -> u32 {
+    let Some(space) = scratch::taken(slot) else { return 0 };
     let (kind, backend) = ((kind_and_backend >> 16) as u16, kind_and_backend as u8);
     space.at = NAMES as u32;
     let event = &mut space.event;
@@ -76,17 +73,14 @@ extern "C" fn begin_event(space: *mut Scratch, kind_and_backend: u32, flags: u32
 /// Sends an act that has been judged: a violation once per object and executable, a declared one only when all are wanted.
 #[inline(always)]
 pub fn judged(space: &mut Scratch, object: u64, object2: u64) {
-    send_judged(space, object, object2);
+    send_judged(space.slot, object, object2);
 }
 
 /// A function of global linkage is verified once, not at each of its callers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn send_judged(space: *mut Scratch, object: u64, object2: u64) -> u32 {
-    // SAFETY: null or a scratch space, which the verifier checks of every caller.
-    let Some(space) = (unsafe { space.as_mut() }) else {
-        return 0;
-    };
+extern "C" fn send_judged(slot: u32, object: u64, object2: u64) -> u32 {
+    let Some(space) = scratch::taken(slot) else { return 0 };
     judge_and_send(space, object, object2);
     0
 }

@@ -27,14 +27,17 @@ pub struct Scratch {
     pub mount: u64,
     /// The deepest bind-mount root on the way whose own parents the walk did not see.
     pub aside: u64,
-    /// Where the walk began: this dentry,
-    pub from: u64,
-    /// in this mount,
-    pub from_mount: u64,
-    /// with a path that began here in `bytes`.
-    pub from_at: u32,
-    /// Where the path began when `aside` was reached.
+    /// The root of procfs, where the walk came to it through the acting process's own directory; else 0.
+    pub own: u64,
+    /// The mount of `own`.
+    pub own_mount: u64,
+    /// The dentry whose name was put before the path last.
+    pub previous: u64,
+    /// Where the path started at `aside`, at the own directory, and before `previous`.
     pub aside_at: u32,
+    pub own_at: u32,
+    pub previous_at: u32,
+    pub reserved3: u32,
     /// Bits that some rule allows, and denies, on the way so far.
     pub allow: u8,
     pub deny: u8,
@@ -48,6 +51,9 @@ pub struct Scratch {
     pub allow_rule: u16,
     pub deny_rule: u16,
     pub reserved2: u16,
+    /// Its own index in the map: a function that is verified by itself finds it by this.
+    pub slot: u32,
+    pub reserved4: u32,
     /// Where the path starts in `bytes`, from [`HEAD`]; [`NAMES`] when it is empty.
     pub at: u32,
     /// What the act needs.
@@ -72,11 +78,22 @@ pub fn take() -> Option<&'static mut Scratch> {
         let space = unsafe { &mut *space };
         // SAFETY: an aligned word of the map's value.
         if unsafe { atomic::exchange(&raw mut space.busy, 1) } == 0 {
+            space.slot = slot;
             return Some(space);
         }
     }
     count(counter::LOST_SCRATCH);
     None
+}
+
+/// The space that was taken under this index.
+///
+/// A function of global linkage gets the index and not the space: before 6.2 the verifier takes memory that came as an
+/// argument for no map key.
+#[inline(always)]
+pub fn taken(slot: u32) -> Option<&'static mut Scratch> {
+    // SAFETY: the caller has taken it, and waits.
+    SCRATCH.get_ptr_mut(slot).map(|space| unsafe { &mut *space })
 }
 
 impl Scratch {

@@ -68,7 +68,8 @@ fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
     let inode: u64 = field(dentry, offset!(dentry_inode));
     let key = VerdictKey { dentry, mount };
     // A shared descriptor table makes the object itself doubtful, whatever is known about it.
-    let cacheable = inode != 0 && need & (CREATE | DELETE) == 0;
+    let doubtful = (what >> 32) as u32 & SHARED_TABLE != 0;
+    let cacheable = inode != 0 && need & (CREATE | DELETE) == 0 && !doubtful;
     if cacheable && cached(&key, inode, need) {
         return DECLARED;
     }
@@ -96,7 +97,8 @@ fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
     space.event.arg0 = act.arg0;
     space.event.arg1 = act.arg1;
     let verdict = decide(space, act, inode);
-    if verdict == DECLARED && cacheable && config!(flags) & DECLARED_SET != 0 {
+    // What is `self` for one process is not for the next.
+    if verdict == DECLARED && cacheable && space.own == 0 && config!(flags) & DECLARED_SET != 0 {
         remember(space, act, inode);
     }
     // A name that was made and removed again may leave its addresses to the next: the name's hash tells them apart.

@@ -2,7 +2,9 @@
 //!
 //! At the root of a bind mount the walk goes on through the mount, since that is how the object was reached; a second walk
 //! along the same directory's own parents then looks for denials only, so that mounting a denied directory elsewhere does
-//! not make it readable.
+//! not make it readable. What lies in the acting process's own directory of procfs has a second name as well: `self` in
+//! the place of the number. The rules of either name hold; the path that is told is the one with the number.
+//! `/proc/thread-self` is no name of its own here: a rule says `/proc/self/task/*`.
 
 use core::ffi::c_void;
 
@@ -17,7 +19,7 @@ use super::automaton;
 use crate::{
     kernel::{self, field},
     maps::{PINS, offset},
-    scratch::{HEAD, Scratch},
+    scratch::{self, HEAD, Scratch},
 };
 
 /// How many steps a walk may take: directories and mounts together.
@@ -37,12 +39,11 @@ struct Walk {
 /// Walks from `dentry` in `mount` (a `struct mount`, 0 when unknown), uniting the grants into `space`.
 #[inline(always)]
 pub fn walk(space: &mut Scratch, dentry: u64, mount: u64) {
-    space.from = dentry;
-    space.from_mount = mount;
-    space.from_at = space.at;
     space.dentry = dentry;
     space.mount = mount;
     space.aside = 0;
+    space.own = 0;
+    space.previous = 0;
     space.allow = 0;
     space.deny = 0;
     space.exact = 0;
@@ -54,48 +55,61 @@ pub fn walk(space: &mut Scratch, dentry: u64, mount: u64) {
     run(space);
 }
 
-/// Walks along the parents of a bind mount's root, for denials. The path up to that root is the same on both ways; what lies
-/// above it is overwritten meanwhile and written again by a walk along the first.
+/// Walks along the object's other names: from a bind mount's root along its own parents, for denials, and through `self`
+/// where the path went through the acting process's own directory of procfs.
 #[inline(always)]
 pub fn walk_aside(space: &mut Scratch) {
-    if space.aside == 0 {
+    if space.aside == 0 && space.own == 0 {
         return;
     }
-    space.dentry = space.aside;
-    space.mount = 0;
-    space.only_deny = 1;
-    space.at = space.aside_at;
-    space.end = 0;
-    run(space);
-    space.only_deny = 0;
-    space.dentry = space.from;
-    space.mount = space.from_mount;
-    space.at = space.from_at;
-    space.end = 0;
-    run(space);
+    let (at, end) = (space.at, space.end);
+    copy(space, 0, NAMES);
+    if space.own != 0 {
+        space.dentry = space.own;
+        space.mount = space.own_mount;
+        space.at = space.own_at;
+        space.end = 0;
+        let name = *b"self";
+        put(space, name.as_ptr() as u64, name.len() as u32);
+        run(space);
+    }
+    if space.aside != 0 {
+        space.dentry = space.aside;
+        space.mount = 0;
+        space.only_deny = 1;
+        copy(space, NAMES, 0);
+        space.at = space.aside_at;
+        space.end = 0;
+        run(space);
+        space.only_deny = 0;
+    }
+    copy(space, NAMES, 0);
+    space.at = at;
+    space.end = end;
+}
+
+/// Copies the path's half of `bytes`, at `from`, over the other one.
+#[inline(always)]
+fn copy(space: &mut Scratch, from: usize, to: usize) {
+    let bytes = (&raw mut space.bytes).cast::<u8>();
+    // SAFETY: both halves lie inside `bytes` and do not overlap.
+    unsafe { bpf_probe_read_kernel(bytes.add(HEAD + to).cast(), NAMES as u32, bytes.add(HEAD + from).cast()) };
 }
 
 #[inline(always)]
 fn run(space: &mut Scratch) {
-    walk_up(space);
+    walk_up(space.slot);
 }
 
 /// The walk itself. A function of global linkage is verified once, not at each of its callers.
-///
-/// # Safety
-///
-/// `space` is null or a scratch space: the verifier checks every caller.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn walk_up(space: *mut Scratch) -> u32 {
-    if space.is_null() {
-        return 0;
-    }
+extern "C" fn walk_up(slot: u32) -> u32 {
+    let Some(space) = scratch::taken(slot) else { return 0 };
     let mut walk = Walk { space };
     // SAFETY: the callback takes what is passed here; the verifier checks both.
     unsafe { bpf_loop(STEPS, step as *mut c_void, (&raw mut walk).cast(), 0) };
-    // SAFETY: not null, and the caller's alone.
-    let space = unsafe { &mut *space };
+    let Some(space) = scratch::taken(slot) else { return 0 };
     if space.end == 0 {
         space.end = CUT;
         space.event.flags |= PATH_CUT;
@@ -125,6 +139,8 @@ extern "C" fn step(_: u64, walk: *mut c_void) -> i64 {
     if parent == dentry || parent == 0 {
         return leave_file_system(space, dentry);
     }
+    space.previous = dentry;
+    space.previous_at = space.at;
     prepend(space, dentry);
     space.dentry = parent;
     0
@@ -185,6 +201,7 @@ fn leave_mount(space: &mut Scratch, dentry: u64) -> i64 {
         space.aside = dentry;
         space.aside_at = space.at;
     }
+    note_own(space, dentry);
     if parent == mount || parent == 0 {
         let namespace: i64 = field(mount, offset!(mount_ns));
         // MNT_NS_INTERNAL is an error pointer; a lazily unmounted mount has none.
@@ -198,6 +215,30 @@ fn leave_mount(space: &mut Scratch, dentry: u64) -> i64 {
     space.dentry = field(mount, offset!(mount_mountpoint));
     space.mount = parent;
     0
+}
+
+/// At the root of a mount: whether the walk came through the directory that procfs has for the acting process.
+#[inline(always)]
+fn note_own(space: &mut Scratch, root: u64) {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let sb: u64 = field(root, offset!(dentry_sb));
+    let magic: u64 = field(sb, offset!(sb_magic));
+    if magic != PROC_SUPER_MAGIC || space.own != 0 || space.previous == 0 {
+        return;
+    }
+    let inode: u64 = field(space.previous, offset!(dentry_inode));
+    if inode == 0 {
+        return;
+    }
+    let entry = inode.wrapping_sub(offset!(proc_inode) as u64);
+    let of: u64 = field(entry, offset!(proc_pid));
+    let leader: u64 = field(kernel::task(), offset!(task_group_leader));
+    let pid: u64 = field(leader, offset!(task_thread_pid));
+    if pid != 0 && of == pid {
+        space.own = root;
+        space.own_mount = space.mount;
+        space.own_at = space.previous_at;
+    }
 }
 
 /// At the root of a file system with no mount known: the first mount of the task's namespace that shows it.

@@ -7,7 +7,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use probity_abi::{
     access::{CREATE, DELETE, MAP, METADATA, READ, WRITE},
     config::{TRACE_FOREIGN, TRACE_MAP, TRACE_NAMES, TRACE_NET, TRACE_OPEN, TRACE_UNIX, TRACE_WORDS, kernel_act},
-    event::{COMPAT, FAILED, FASTOPEN, FOREIGN as FOREIGN_FLAG, OUTSIDER, SHARED_TABLE, TRACE},
+    event::{AMBIGUOUS, COMPAT, FAILED, FASTOPEN, FOREIGN as FOREIGN_FLAG, OUTSIDER, SHARED_TABLE, TRACE},
     kind, net as addresses,
 };
 
@@ -22,9 +22,10 @@ use crate::{
         foreign, kernel as kernel_acts,
         net::{self, AF_INET, AF_INET6, AF_UNIX},
     },
+    emit,
     kernel::{self, S_IFDIR, S_IFREG, field},
     maps::{config, offset},
-    tree,
+    scratch, tree,
 };
 
 #[btf_tracepoint(function = "sys_exit")]
@@ -197,6 +198,9 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
     }
     let task = kernel::task();
     let Some((file, shared)) = kernel::file_of(task, fd) else {
+        if !only_foreign {
+            vanished(fd, kind, need, flags);
+        }
         return 0;
     };
     let mut flags = flags;
@@ -274,6 +278,19 @@ fn memory_of_another(dentry: u64, inode: u64, flags: u32) {
     }
     let outsider = if in_tree(pid, 1) { 0 } else { OUTSIDER };
     kernel_act(kind::PTRACE, kernel_act::PTRACE, flags | outsider, 0, [pid, 0, 0]);
+}
+
+/// A call returned a descriptor, or used one, that is not there any more: whoever shares the table closed it before the
+/// look at it, and nobody knows what it was.
+#[inline(always)]
+fn vanished(fd: u32, kind: u16, need: u8, flags: u32) {
+    let Some(space) = scratch::take() else { return };
+    emit::begin(space, kind, TRACE, flags | SHARED_TABLE);
+    space.event.access = need;
+    space.event.ret = fd as i32;
+    space.event.verdict = AMBIGUOUS;
+    emit::judged(space, fd as u64, kind as u64);
+    space.free();
 }
 
 /// All ones when a file is held more than once: a descriptor of a shared table may have been replaced by a duplicate.

@@ -16,8 +16,8 @@ use probity_abi::state::{Seen, SeenKey, counter};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Groups that are kept apart.
-pub const OBJECTS: usize = 100_000;
+/// Groups that are kept apart: what they and a report of them all take stays below 200 MB.
+pub const OBJECTS: usize = 50_000;
 /// Groups of directories and kinds, beyond those.
 const COARSE: usize = 10_000;
 /// Processes of one group that are told apart.

@@ -21,16 +21,32 @@ const FAILED: u8 = 125;
 
 /// Runs the command and gives its exit code, or what the watch says instead.
 pub(crate) fn run(args: &WatchArgs) -> ExitCode {
-    let report = match options(args) {
-        Ok(Wanted::Launch(options)) => watch(options),
-        Ok(Wanted::Attach(options)) => attach(options),
+    let wanted = match options(args) {
+        Ok(wanted) => wanted,
         Err(message) => {
             complain(&message);
             return ExitCode::from(USAGE);
         }
     };
+    // Before anything runs: a report that cannot be written would leave a run of which nobody knows the verdict.
+    let to = match args
+        .report
+        .as_deref()
+        .map(|to| target::open(to).map_err(|error| (to, error)))
+    {
+        None => None,
+        Some(Ok(out)) => Some(out),
+        Some(Err((to, error))) => {
+            complain(&format!("--report {to}: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let report = match wanted {
+        Wanted::Launch(options) => watch(options),
+        Wanted::Attach(options) => attach(options),
+    };
     match report {
-        Ok(report) => conclude(args, &report),
+        Ok(report) => conclude(args, to, &report),
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(error.exit_code())
@@ -122,13 +138,15 @@ pub(crate) fn load(files: &[std::path::PathBuf], vars: &[String]) -> Result<Opti
         .map_err(|error| error.to_string())
 }
 
-fn conclude(args: &WatchArgs, report: &Report) -> ExitCode {
-    if let Some(to) = &args.report {
-        let written = target::open(to).and_then(|mut out| out.write_all(report.to_json().as_bytes()));
-        if let Err(error) = written {
-            complain(&format!("--report {to}: {error}"));
-            return ExitCode::from(FAILED);
-        }
+fn conclude(args: &WatchArgs, to: Option<impl Write>, report: &Report) -> ExitCode {
+    if let Some(mut out) = to
+        && let Err(error) = out.write_all(report.to_json().as_bytes())
+    {
+        complain(&format!(
+            "--report {}: {error}",
+            args.report.as_deref().unwrap_or_default()
+        ));
+        return ExitCode::from(FAILED);
     }
     if !args.quiet {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

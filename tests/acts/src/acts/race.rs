@@ -31,6 +31,13 @@ pub(crate) const ACTS: &[Act] = &[
         ..ROW
     },
     Act {
+        name: "race-close",
+        does: "opens the secret for --seconds while a sibling thread closes its descriptor",
+        noise: &[files!(["read"], r#""${DIR}/allowed/target""#)],
+        run: close,
+        ..ROW
+    },
+    Act {
         name: "race-path",
         does: "opens for --seconds by a path that a sibling thread rewrites between the decoy and the secret",
         noise: &[files!(["read"], r#""${DIR}/allowed/target""#)],
@@ -71,6 +78,35 @@ fn dup2(context: &Context) -> Acted {
     match (opens, won) {
         (0, _) => Err(Stop::Wrong(String::from("not one open came through"))),
         (_, 0) => sys::skip("the decoy never won the race here"),
+        _ => Ok(()),
+    }
+}
+
+/// Done when the descriptor was gone at least once before the next call could use it.
+fn close(context: &Context) -> Acted {
+    let (path, flags) = (context.own("secret")?, libc::O_RDONLY | libc::O_CLOEXEC);
+    let held = sys::open(&context.path("${DIR}/allowed/target")?, flags, 0)?;
+    let next = held.as_raw_fd() + 1;
+    let over = AtomicBool::new(false);
+    let deadline = Instant::now() + Duration::from_secs(context.seconds);
+    let (mut opens, mut gone) = (0_u64, 0_u64);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let _ = call!(libc::SYS_close, next);
+            }
+        });
+        while Instant::now() < deadline || (gone == 0 && Instant::now() < deadline + PATIENCE) {
+            if let Ok(fd) = call!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) {
+                opens += 1;
+                gone += u64::from(call!(libc::SYS_close, fd as i32).is_err());
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    match (opens, gone) {
+        (0, _) => Err(Stop::Wrong(String::from("not one open came through"))),
+        (_, 0) => sys::skip("no descriptor was ever gone here"),
         _ => Ok(()),
     }
 }
