@@ -9,7 +9,8 @@ use probity_abi::{
 };
 
 use crate::{
-    maps::{ACCEPTS, CLASSES, GRANTS, TRANSITIONS, config},
+    kernel::field,
+    maps::{ACCEPTS, CLASSES, GRANTS, TRANSITIONS, config, offset},
     scratch::{HEAD, Scratch},
 };
 
@@ -26,15 +27,21 @@ extern "C" fn step(_: u64, run: *mut c_void) -> i64 {
     let at = (run.at as usize) & (NAMES - 1);
     // SAFETY: the space outlives the loop; the index is masked.
     let byte = unsafe { *(&raw const (*run.space).bytes).cast::<u8>().add(HEAD + at) };
-    // SAFETY: the table has an entry for every byte.
-    let class = unsafe { core::ptr::read_volatile((&raw const CLASSES).cast::<u8>().add(byte as usize)) };
-    let index = run.state.wrapping_mul(config!(classes)).wrapping_add(class as u32);
     run.at = run.at.wrapping_add(1);
-    run.state = TRANSITIONS.get(index).copied().unwrap_or(DEAD);
+    run.state = next(run.state, byte);
     if run.state == DEAD {
         return 1;
     }
     (ACCEPTS.get(run.state).copied().unwrap_or(0) & UNIVERSAL != 0) as i64
+}
+
+/// The state after one more byte.
+#[inline(always)]
+fn next(state: u32, byte: u8) -> u32 {
+    // SAFETY: the table has an entry for every byte.
+    let class = unsafe { core::ptr::read_volatile((&raw const CLASSES).cast::<u8>().add(byte as usize)) };
+    let index = state.wrapping_mul(config!(classes)).wrapping_add(class as u32);
+    TRANSITIONS.get(index).copied().unwrap_or(DEAD)
 }
 
 /// What the rules grant to the path that stands in `space`, seen from the object whose state is `state`.
@@ -44,7 +51,14 @@ pub fn grant(space: &mut Scratch, state: u32) -> Option<&'static Grant> {
     let accept = if accept & UNIVERSAL != 0 || space.at as usize >= NAMES {
         accept
     } else if space.cut != 0 {
-        return None;
+        // The bytes between are not known. What holds for everything below the next name holds here too.
+        let name: u64 = field(space.previous.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
+        let below = next(next(state, b'/'), field::<u8>(name, 0));
+        let accept = ACCEPTS.get(below).copied().unwrap_or(0);
+        if accept & UNIVERSAL == 0 {
+            return None;
+        }
+        accept
     } else {
         let mut run = Run {
             space,
