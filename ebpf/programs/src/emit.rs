@@ -129,11 +129,14 @@ fn judge_and_send(space: &mut Scratch, object: u64, object2: u64) {
 /// Sends an event as it is.
 #[inline(always)]
 pub fn send(space: &mut Scratch, violation: bool) {
-    let at = (space.at as usize) & (2 * NAMES - 1);
+    let at = atomic::opaque(space.at as u64) as usize & (2 * NAMES - 1);
     if at > NAMES {
         return;
     }
-    let names = NAMES - at;
+    let names = atomic::opaque((NAMES - at) as u64) as usize & (2 * NAMES - 1);
+    if names > NAMES {
+        return;
+    }
     space.event.name_len = names as u16;
     let head = &raw const space.event;
     // SAFETY: `at` is at most NAMES, so the head fits before the path; both lie in the same map value.

@@ -52,7 +52,10 @@ pub fn grant(space: &mut Scratch, state: u32) -> Option<&'static Grant> {
         accept
     } else if space.cut != 0 {
         // The bytes between are not known. What holds for everything below the next name holds here too.
-        let name: u64 = field(space.previous.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
+        let name: u64 = field(
+            space.previous.wrapping_add(offset!(dentry_name) as u64),
+            offset!(qstr_name),
+        );
         let below = next(next(state, b'/'), field::<u8>(name, 0));
         let accept = ACCEPTS.get(below).copied().unwrap_or(0);
         if accept & UNIVERSAL == 0 {

@@ -17,6 +17,7 @@ use probity_abi::{
 
 use super::automaton;
 use crate::{
+    atomic::opaque,
     kernel::{self, field},
     maps::{PINS, offset},
     scratch::{self, HEAD, Scratch},
@@ -336,7 +337,7 @@ pub fn put(space: &mut Scratch, bytes: u64, length: u32) {
         space.event.flags |= PATH_CUT;
         return;
     }
-    let at = ((at - length - 1) as usize) & (NAMES - 1);
+    let at = opaque((at - length - 1) as u64) as usize & (NAMES - 1);
     // SAFETY: `at` is below NAMES and the name at most 255 bytes, so both stay inside `bytes`.
     let to = unsafe { (&raw mut space.bytes).cast::<u8>().add(HEAD + at) };
     // SAFETY: as above.

@@ -16,6 +16,7 @@ use crate::{
         file::{self, Act},
         walk,
     },
+    atomic::opaque,
     emit,
     kernel::{self, field},
     maps::{config, offset},
@@ -62,8 +63,8 @@ pub extern "C" fn judge_words(words: u64, directory: u32, need_and_kind: u32, fl
         space.free();
         return 1;
     }
-    let length = (length as u32 - 1) & (NAMES as u32 - 1);
-    let at = (NAMES as u32 - length) & (NAMES as u32 - 1);
+    let length = opaque(length as u64 - 1) as u32 & (NAMES as u32 - 1);
+    let at = opaque((NAMES as u32 - length) as u64) as u32 & (NAMES as u32 - 1);
     // SAFETY: `at + length` is NAMES.
     unsafe {
         bpf_probe_read_kernel(

@@ -18,6 +18,8 @@ mod lower;
 mod maps;
 mod memory;
 mod open;
+mod process;
+mod scope;
 mod starter;
 mod stop;
 mod tasks;

@@ -56,6 +56,8 @@ pub(super) struct Watch {
     pub(super) incomplete: Vec<String>,
     lowered: Option<Lowered>,
     drain: Drain,
+    /// Somebody in the tree could have ended the watcher.
+    root_acted: bool,
 }
 
 /// Compiles the declared set beneath the subject's root.
@@ -147,6 +149,7 @@ impl Watch {
             incomplete: Vec::new(),
             lowered,
             drain,
+            root_acted: false,
         };
         Ok((watch, held))
     }
@@ -174,6 +177,7 @@ impl Watch {
             journal,
             programs,
             lowered,
+            root_acted,
             ..
         } = self;
         let mut decide = |act: &crate::act::Act, host: Option<&str>| -> Option<u16> {
@@ -190,7 +194,9 @@ impl Watch {
         };
         drain.pass(Clock::now(), last, &mut |bytes| {
             // What cannot be decoded is counted as lost by the journal itself.
-            let _ = journal.absorb(bytes, programs, &mut decide);
+            *root_acted |= journal
+                .absorb(bytes, programs, &mut decide)
+                .is_ok_and(|act| act.uid == 0);
         });
         journal.flush();
     }
@@ -244,6 +250,7 @@ impl Watch {
             let place = format!("skipped runs of {}", program.program);
             self.journal.tally.lose(&place, program.skipped);
         }
+        facts.contained &= !self.root_acted;
         facts.incomplete.append(&mut self.incomplete);
         Ok(self.journal.finish(facts))
     }

@@ -120,7 +120,7 @@ fn another_digest_is_refused_before_anything_is_watched() {
     let refused = watched(Target::Exe(tool.clone()), &subject("refuse"), |_| {
         panic!("it was watched")
     });
-    let error = refused.err().expect("it is refused");
+    let error = refused.expect_err("it is refused");
     assert_eq!(error.exit_code(), 125);
     assert!(error.to_string().contains("has sha256"), "{error}");
 
