@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod compile;
+pub mod doctor;
 pub mod kernel;
 pub mod launch;
 pub mod names;

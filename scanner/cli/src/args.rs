@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Watch(Box<crate::watch::args::WatchArgs>),
     /// Check, explain and compare declared sets: what an artifact is and may touch
     Declare(DeclareArgs),
+    /// Show what the watcher can observe on this host, proved by doing each act
+    Doctor(crate::doctor::args::DoctorArgs),
     /// List the finding codes
     Rules(RulesArgs),
     /// Explain a finding code: what it means, why it matters, what to do

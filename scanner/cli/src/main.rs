@@ -8,6 +8,7 @@ mod baseline;
 mod completions;
 mod declare;
 mod diagnostic;
+mod doctor;
 mod explain;
 mod man;
 mod map;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Map(args) => map::run(&args),
         Command::Watch(args) => return watch::run(&args),
         Command::Declare(args) => declare::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Completions(args) => completions::run(&args),

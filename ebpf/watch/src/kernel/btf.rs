@@ -203,6 +203,18 @@ impl Types {
         text(&self.bytes, &self.strings, at)
     }
 
+    /// The number of a function's type, which programs that attach to it name.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        self.named(KIND_FUNC, name)
+    }
+
+    /// The number of a tracepoint's type, which programs that attach to it name.
+    #[cfg(test)]
+    pub(crate) fn tracepoint_id(&self, name: &str) -> Option<u32> {
+        self.names.get(&(KIND_TYPEDEF, format!("btf_trace_{name}"))).copied()
+    }
+
     /// The structure behind typedefs and qualifiers.
     fn plain(&self, mut id: u32) -> u32 {
         for _ in 0..16 {

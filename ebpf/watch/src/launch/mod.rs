@@ -26,6 +26,7 @@
 //!
 //! Sources: cgroups(7), clone(2), execve(2), ptrace(2), signal-safety(7), Documentation/admin-guide/cgroup-v2.rst.
 
+mod bare;
 mod cgroup;
 mod child;
 mod clone;
@@ -41,6 +42,7 @@ mod signals;
 mod subject;
 mod user;
 
+pub use bare::bare;
 pub use cgroup::Cgroup;
 pub(crate) use cgroup::procs_below;
 pub use error::{LaunchError, Result};

@@ -3,6 +3,7 @@
 use super::load::LoadError;
 use super::lower::LowerError;
 use super::maps::FillError;
+use crate::doctor::Obstacle;
 use crate::launch::LaunchError;
 
 /// Why there is no report.
@@ -12,6 +13,9 @@ pub enum WatchError {
     /// CMD could not be started, or not contained.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// The host does not let anything be watched.
+    #[error("nothing can be watched here: {0} (see probity doctor)")]
+    Host(Box<Obstacle>),
     /// The programs could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -19,8 +19,11 @@ use super::hash::HostPrograms;
 use super::load::Loaded;
 use super::maps;
 use super::watching::{PASS, Start, Watch, lowered, open_events, root};
+use crate::act::Act;
+use crate::doctor::{Host, Obstacle};
 use crate::launch::{
-    Cgroup, Command, Exit, Guardian, InheritedKind, Linger, OnWatcherExit, Outcome, Prepared, Running, prepare,
+    Cgroup, Command, Exit, Guardian, InheritedKind, LaunchError, Linger, OnWatcherExit, Outcome, Prepared, Running,
+    bare, prepare,
 };
 use crate::report::{Clock, Ended, Facts, Inherited, Journal, Lingering, Report, Rules};
 
@@ -40,12 +43,24 @@ pub struct Options {
     pub best_effort: bool,
 }
 
+/// Is told each act that arrives, as it was judged in the end.
+pub type Observer = Box<dyn FnMut(&Act)>;
+
 /// Runs CMD to its end.
 ///
 /// # Errors
 ///
 /// [`WatchError`]: CMD has not run, or was ended.
 pub fn watch(options: Options) -> Result<Report, WatchError> {
+    watch_with(options, Box::new(|_| {}))
+}
+
+/// The same with an observer, which sees more than `--events`: DNS answers too.
+///
+/// # Errors
+///
+/// As [`watch`].
+pub fn watch_with(options: Options, observer: Observer) -> Result<Report, WatchError> {
     let clock = Clock::measure();
     let started = Clock::now();
     let begin = Instant::now();
@@ -57,7 +72,15 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
     };
     let events = open_events(options.events.as_deref(), options.events_all, clock)?;
     let lowered = lowered(options.declared.as_ref(), || root(Path::new("/")), &mut facts)?;
-    let cgroup = Arc::new(Cgroup::create_under_own()?);
+    let obstacle = Obstacle::of(&Host::read());
+    let cgroup = match (&obstacle, Cgroup::create_under_own()) {
+        (None, Ok(cgroup)) => Arc::new(cgroup),
+        (Some(_), Ok(cgroup)) if options.best_effort => Arc::new(cgroup),
+        (None, Err(error)) if options.best_effort => return run_bare(&options, &error.into(), clock, facts, begin),
+        (Some(_), Err(_)) if options.best_effort => return run_bare(&options, &host(obstacle), clock, facts, begin),
+        (None, Err(error)) => return Err(error.into()),
+        (Some(_), _) => return Err(host(obstacle)),
+    };
     let guardian = Guardian::start(&cgroup, on_watcher_exit(options.declared.as_ref()))?;
     let mut subject = SubjectCheck::new(options.declared.as_ref());
     let prepared = {
@@ -87,9 +110,15 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
         clock,
         programs: HostPrograms::default(),
     };
-    let watch = watch_child(start, &cgroup, &prepared, &mut facts);
+    let watch = match obstacle {
+        Some(_) => Err(host(obstacle)),
+        None => watch_child(start, &cgroup, &prepared, &mut facts),
+    };
     let mut watch = match watch {
-        Ok(watch) => Some(watch),
+        Ok(mut watch) => {
+            watch.observer = observer;
+            Some(watch)
+        }
         Err(error) if options.best_effort => {
             facts
                 .incomplete
@@ -119,16 +148,45 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
         }
     };
     facts.incomplete.extend(subject.incomplete);
-    facts.ended = match outcome.status {
-        Exit::Code(code) => Ended::Exited(code),
-        Exit::Signal { signal, .. } => Ended::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
-    };
+    facts.ended = ended(outcome.status);
     facts.lingering = lingering(&outcome, options.linger);
     facts.seconds = begin.elapsed().as_secs_f64();
     let _ = guardian.dismiss();
     match watch {
         Some(watch) => watch.finish(facts),
         None => Ok(Journal::new(Rules::default(), clock, None).finish(facts)),
+    }
+}
+
+/// CMD without a cgroup, for want of one: nobody watches it, and nothing of it is held.
+fn run_bare(
+    options: &Options,
+    why: &WatchError,
+    clock: Clock,
+    mut facts: Facts,
+    begin: Instant,
+) -> Result<Report, WatchError> {
+    facts
+        .incomplete
+        .push(format!("CMD ran unwatched (--best-effort): {why}"));
+    let (exit, contained) = bare(&options.command)?;
+    facts.ended = ended(exit);
+    facts.contained = contained;
+    facts.seconds = begin.elapsed().as_secs_f64();
+    Ok(Journal::new(Rules::default(), clock, None).finish(facts))
+}
+
+fn ended(exit: Exit) -> Ended {
+    match exit {
+        Exit::Code(code) => Ended::Exited(code),
+        Exit::Signal { signal, .. } => Ended::Signalled(u8::try_from(signal).unwrap_or(u8::MAX)),
+    }
+}
+
+fn host(obstacle: Option<Obstacle>) -> WatchError {
+    match obstacle {
+        Some(obstacle) => WatchError::Host(Box::new(obstacle)),
+        None => WatchError::Launch(LaunchError::NoCgroup2),
     }
 }
 

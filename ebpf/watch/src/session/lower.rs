@@ -54,7 +54,7 @@ pub struct Lowered {
     /// What the set asks for and this watcher cannot hold, each with its place.
     pub unsupported: Vec<String>,
     numbers: HashMap<RuleRef, u16>,
-    set: Declared,
+    pub(super) set: Declared,
 }
 
 /// Numbers the rules in the order of the file's sections.

@@ -16,15 +16,17 @@ use probity_signatures::declared::{Declared, Mode as Holding, OnUnsupported};
 use super::drain::Drain;
 use super::error::{WatchError, system};
 use super::hash::HostPrograms;
+use super::launching::Observer;
 use super::load::{LoadError, Loaded};
 use super::lower::{Lowered, lower};
 use super::{maps, memory};
-use crate::act::Object;
+use crate::act::{Act, Object};
+use crate::doctor::coverage;
 use crate::kernel::btf::Types;
 use crate::kernel::programs::{self, Backend, Hook, Row};
 use crate::kernel::{load, probe};
 use crate::pin::Change;
-use crate::report::{Blind, Clock, EventWriter, Facts, Journal, Observable, Report, Rules};
+use crate::report::{Clock, EventWriter, Facts, Journal, Report, Rules};
 
 /// How often pins are looked at again.
 pub(super) const PASS: Duration = Duration::from_millis(100);
@@ -54,6 +56,8 @@ pub(super) struct Watch {
     pub(super) programs: HostPrograms,
     /// Reasons for which the run is incomplete.
     pub(super) incomplete: Vec<String>,
+    /// Is told each act that arrives.
+    pub(super) observer: Observer,
     lowered: Option<Lowered>,
     drain: Drain,
     /// Somebody in the tree could have ended the watcher.
@@ -147,6 +151,7 @@ impl Watch {
             journal: Journal::new(Rules::new(names), clock, events),
             programs,
             incomplete: Vec::new(),
+            observer: Box::new(|_| {}),
             lowered,
             drain,
             root_acted: false,
@@ -161,7 +166,8 @@ impl Watch {
     /// What the kernel refuses and nothing works without.
     pub(super) fn attach(&mut self, cgroup: Option<&Path>, facts: &mut Facts) -> Result<(), WatchError> {
         self.loaded.attach(cgroup)?;
-        describe(&self.loaded, facts);
+        let set = self.lowered.as_ref().map(|lowered| &lowered.set);
+        (facts.observable, facts.blind) = coverage::describe(&self.loaded.programs, set);
         Ok(())
     }
 
@@ -178,9 +184,10 @@ impl Watch {
             programs,
             lowered,
             root_acted,
+            observer,
             ..
         } = self;
-        let mut decide = |act: &crate::act::Act, host: Option<&str>| -> Option<u16> {
+        let mut decide = |act: &Act, host: Option<&str>| -> Option<u16> {
             let Object::Net {
                 protocol,
                 ip: Some(address),
@@ -194,9 +201,10 @@ impl Watch {
         };
         drain.pass(Clock::now(), last, &mut |bytes| {
             // What cannot be decoded is counted as lost by the journal itself.
-            *root_acted |= journal
-                .absorb(bytes, programs, &mut decide)
-                .is_ok_and(|act| act.uid == 0);
+            if let Ok(act) = journal.absorb(bytes, programs, &mut decide) {
+                *root_acted |= act.uid == 0;
+                observer(&act);
+            }
         });
         journal.flush();
     }
@@ -239,6 +247,8 @@ impl Watch {
         self.drain(true);
         let counters = maps::counters(&mut self.loaded.ebpf)?;
         let seen = maps::seen(&mut self.loaded.ebpf)?;
+        let set = self.lowered.as_ref().map(|lowered| &lowered.set);
+        coverage::weigh(&counters, set, &mut facts);
         self.journal.absorb_counts(seen, &counters);
         if let Some(lowered) = &self.lowered {
             let uses = maps::rule_uses(&mut self.loaded.ebpf, lowered.names.len())?;
@@ -310,31 +320,6 @@ fn note_pins(lowered: &Lowered, missing: &[Vec<u8>], facts: &mut Facts) {
             ));
         }
     }
-}
-
-/// What is seen, and what is not.
-fn describe(loaded: &Loaded, facts: &mut Facts) {
-    for capability in &loaded.programs {
-        match &capability.refused {
-            None => facts.observable.push(Observable {
-                act: capability.row.sees.to_owned(),
-                backend: match capability.row.hook {
-                    Hook::SockAddr | Hook::SkbIngress => "cgroup",
-                    Hook::Lsm => "lsm",
-                    Hook::Fentry => "hook",
-                    Hook::Tracepoint | Hook::IterTask | Hook::IterTaskFile => "trace",
-                }
-                .to_owned(),
-                blockable: false,
-            }),
-            Some(reason) => facts.blind.push(Blind {
-                act: format!("{} ({})", capability.row.sees, capability.row.name),
-                reason: reason.clone(),
-                matters: false,
-            }),
-        }
-    }
-    facts.observable.dedup();
 }
 
 /// The programs of a backend; those of a cgroup only where there is one.

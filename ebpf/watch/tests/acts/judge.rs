@@ -48,12 +48,15 @@ pub(crate) fn judge(act: &Act, form: Form, run: &Run) -> Outcome {
         .filter(|event| event["verdict"] != "declared")
         .collect();
     let matching = judged.iter().filter(|event| is_the_act(act, event, &run.said)).count();
+    // A ring that the set allows opens what the trace backend does not see.
+    let through_ring = act.declared_set(form).contains("io_uring = \"allow\"");
     let honest_loss = act.name.starts_with("flood-") || act.name.starts_with("race-");
     match form {
         Form::Declared if !act.judged => Outcome::Right,
         Form::Declared => match (run.code, judged.is_empty()) {
             (Some(0), true) => Outcome::Right,
             (Some(121), _) if honest_loss => Outcome::Right,
+            (Some(121), true) if through_ring => Outcome::Right,
             _ => Outcome::Wrong(format!("exit {:?}, events: {}{}", run.code, brief(&judged), run.stderr)),
         },
         Form::Undeclared if matching > 0 => match run.code {
