@@ -5,6 +5,7 @@ pub mod compile;
 pub mod doctor;
 pub mod kernel;
 pub mod launch;
+pub mod learn;
 pub mod names;
 pub mod pin;
 pub mod report;

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Map(MapArgs),
     /// Run a command and report what it does outside its declared set
     Watch(Box<crate::watch::args::WatchArgs>),
+    /// Run a command and write the declared set that would have allowed what it did
+    Learn(Box<crate::learn::args::LearnArgs>),
     /// Check, explain and compare declared sets: what an artifact is and may touch
     Declare(DeclareArgs),
     /// Show what the watcher can observe on this host, proved by doing each act

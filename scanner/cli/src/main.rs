@@ -10,6 +10,7 @@ mod declare;
 mod diagnostic;
 mod doctor;
 mod explain;
+mod learn;
 mod man;
 mod map;
 mod output;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Watch(args) => return watch::run(&args),
+        Command::Learn(args) => return learn::run(&args),
         Command::Declare(args) => declare::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Rules(args) => rules::run(&args),

@@ -87,7 +87,13 @@ impl Journal {
 
     /// Ends the run: writes what was counted of repeated acts, and puts the report together.
     #[must_use]
-    pub fn finish(mut self, mut facts: Facts) -> Report {
+    pub fn finish(self, facts: Facts) -> Report {
+        self.conclude(facts).0
+    }
+
+    /// Like [`Self::finish`], with every group that the report was put together from.
+    #[must_use]
+    pub fn conclude(mut self, mut facts: Facts) -> (Report, Tally) {
         if let Some(events) = &mut self.events {
             for group in self.tally.groups() {
                 events.repeated(group, &self.rules);
@@ -107,7 +113,8 @@ impl Journal {
             ));
         }
         let written = self.events.as_ref().map(EventWriter::written);
-        Report::new(facts, &self.tally, &self.rules, self.clock, written)
+        let report = Report::new(facts, &self.tally, &self.rules, self.clock, written);
+        (report, self.tally)
     }
 
     /// The name to write for an act, and with it, where no rule for addresses allows the act, what the rules for names say.

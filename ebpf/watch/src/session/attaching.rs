@@ -114,7 +114,7 @@ pub fn attach(options: AttachOptions) -> Result<Report, WatchError> {
     }
     facts.notes.extend(ended);
     facts.seconds = begin.elapsed().as_secs_f64();
-    watch.finish(facts)
+    watch.finish(facts).map(|(report, _)| report)
 }
 
 /// Drains until the end; says what it was, when not the target's own.

@@ -1,7 +1,7 @@
 //! Whether the subject is the executable that the declared set names.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use probity_signatures::declared::{Declared, OnMismatch};
 
@@ -19,6 +19,8 @@ pub(super) struct SubjectCheck<'a> {
     set: Option<&'a Declared>,
     /// Reasons for which the run is incomplete.
     pub(super) incomplete: Vec<String>,
+    /// What an executable is of which no set says what it should be: its path and its digest.
+    pub(super) found: Option<(PathBuf, String)>,
 }
 
 impl<'a> SubjectCheck<'a> {
@@ -27,6 +29,7 @@ impl<'a> SubjectCheck<'a> {
         Self {
             set,
             incomplete: Vec::new(),
+            found: None,
         }
     }
 
@@ -36,10 +39,13 @@ impl<'a> SubjectCheck<'a> {
     ///
     /// It is another, and the set says to refuse it; or it could not be read.
     pub(super) fn check(&mut self, file: &File, path: &Path) -> Result<(), Refused> {
+        let mut copy = file.try_clone().map_err(|error| Refused(error.to_string()))?;
         let Some(subject) = self.set.and_then(|set| set.subject.as_ref()) else {
+            if self.found.is_none() {
+                self.found = digest(&mut copy).map(|digest| (path.to_owned(), digest));
+            }
             return Ok(());
         };
-        let mut copy = file.try_clone().map_err(|error| Refused(error.to_string()))?;
         let found = digest(&mut copy).ok_or_else(|| Refused(format!("{}: could not be read", path.display())))?;
         if subject.sha256.is_empty() {
             self.incomplete

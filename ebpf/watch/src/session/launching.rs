@@ -1,7 +1,7 @@
 //! `probity watch -- CMD`, from the cgroup to the report.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use crate::launch::{
     bare, prepare,
 };
 use crate::report::{Clock, Ended, Facts, Inherited, Journal, Lingering, Report, Rules};
+use crate::tally::Tally;
 
 /// What to run, and how.
 pub struct Options {
@@ -41,6 +42,16 @@ pub struct Options {
     pub linger: Linger,
     /// Run CMD even where it cannot be watched.
     pub best_effort: bool,
+}
+
+/// A run and everything that was seen in it.
+pub struct Observed {
+    /// What `watch` says of it.
+    pub report: Report,
+    /// Every group of acts; a report lists only some of the declared ones.
+    pub tally: Tally,
+    /// What CMD is: the file that was executed, and its SHA-256 in hex; `None` when it could not be read.
+    pub subject: Option<(PathBuf, String)>,
 }
 
 /// Is told each act that arrives, as it was judged in the end.
@@ -61,6 +72,19 @@ pub fn watch(options: Options) -> Result<Report, WatchError> {
 ///
 /// As [`watch`].
 pub fn watch_with(options: Options, observer: Observer) -> Result<Report, WatchError> {
+    run(options, observer, false).map(|observed| observed.report)
+}
+
+/// Runs CMD to its end and gives all that was seen, with the digest of CMD.
+///
+/// # Errors
+///
+/// As [`watch`].
+pub fn observe(options: Options) -> Result<Observed, WatchError> {
+    run(options, Box::new(|_| {}), true)
+}
+
+fn run(options: Options, observer: Observer, identify: bool) -> Result<Observed, WatchError> {
     let clock = Clock::measure();
     let started = Clock::now();
     let begin = Instant::now();
@@ -83,13 +107,10 @@ pub fn watch_with(options: Options, observer: Observer) -> Result<Report, WatchE
     };
     let guardian = Guardian::start(&cgroup, on_watcher_exit(options.declared.as_ref()))?;
     let mut subject = SubjectCheck::new(options.declared.as_ref());
+    let checks = identify || wants_check(options.declared.as_ref());
     let prepared = {
         let mut check = |file: &File, path: &Path| subject.check(file, path);
-        prepare(
-            &options.command,
-            &cgroup,
-            wants_check(options.declared.as_ref()).then_some(&mut check),
-        )
+        prepare(&options.command, &cgroup, checks.then_some(&mut check))
     };
     let prepared = match prepared {
         Ok(prepared) => prepared,
@@ -135,7 +156,7 @@ pub fn watch_with(options: Options, observer: Observer) -> Result<Report, WatchE
     facts.inherited = inherited(&prepared);
     let released = {
         let mut check = |file: &File, path: &Path| subject.check(file, path);
-        prepared.release(wants_check(options.declared.as_ref()).then_some(&mut check))
+        prepared.release(checks.then_some(&mut check))
     };
     let outcome = released
         .map_err(WatchError::from)
@@ -147,15 +168,20 @@ pub fn watch_with(options: Options, observer: Observer) -> Result<Report, WatchE
             return Err(error);
         }
     };
-    facts.incomplete.extend(subject.incomplete);
+    facts.incomplete.append(&mut subject.incomplete);
     facts.ended = ended(outcome.status);
     facts.lingering = lingering(&outcome, options.linger);
     facts.seconds = begin.elapsed().as_secs_f64();
     let _ = guardian.dismiss();
-    match watch {
-        Some(watch) => watch.finish(facts),
-        None => Ok(Journal::new(Rules::default(), clock, None).finish(facts)),
-    }
+    let (report, tally) = match watch {
+        Some(watch) => watch.finish(facts)?,
+        None => Journal::new(Rules::default(), clock, None).conclude(facts),
+    };
+    Ok(Observed {
+        report,
+        tally,
+        subject: subject.found,
+    })
 }
 
 /// CMD without a cgroup, for want of one: nobody watches it, and nothing of it is held.
@@ -165,7 +191,7 @@ fn run_bare(
     clock: Clock,
     mut facts: Facts,
     begin: Instant,
-) -> Result<Report, WatchError> {
+) -> Result<Observed, WatchError> {
     facts
         .incomplete
         .push(format!("CMD ran unwatched (--best-effort): {why}"));
@@ -173,7 +199,12 @@ fn run_bare(
     facts.ended = ended(exit);
     facts.contained = contained;
     facts.seconds = begin.elapsed().as_secs_f64();
-    Ok(Journal::new(Rules::default(), clock, None).finish(facts))
+    let (report, tally) = Journal::new(Rules::default(), clock, None).conclude(facts);
+    Ok(Observed {
+        report,
+        tally,
+        subject: None,
+    })
 }
 
 fn ended(exit: Exit) -> Ended {

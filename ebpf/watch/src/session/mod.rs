@@ -28,6 +28,6 @@ mod watching;
 pub use attaching::{AttachOptions, Ready, Target, attach};
 pub use error::WatchError;
 pub use hash::HostPrograms;
-pub use launching::{Observer, Options, watch, watch_with};
+pub use launching::{Observed, Observer, Options, observe, watch, watch_with};
 pub use load::{Capability, LoadError, Loaded};
 pub use lower::{LowerError, Lowered, lower};

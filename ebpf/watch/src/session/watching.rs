@@ -27,6 +27,7 @@ use crate::kernel::programs::{self, Backend, Hook, Row};
 use crate::kernel::{load, probe};
 use crate::pin::Change;
 use crate::report::{Clock, EventWriter, Facts, Journal, Report, Rules};
+use crate::tally::Tally;
 
 /// How often pins are looked at again.
 pub(super) const PASS: Duration = Duration::from_millis(100);
@@ -242,7 +243,7 @@ impl Watch {
     /// # Errors
     ///
     /// Counters that cannot be read.
-    pub(super) fn finish(mut self, mut facts: Facts) -> Result<Report, WatchError> {
+    pub(super) fn finish(mut self, mut facts: Facts) -> Result<(Report, Tally), WatchError> {
         std::thread::sleep(SETTLE);
         self.drain(true);
         let counters = maps::counters(&mut self.loaded.ebpf)?;
@@ -262,7 +263,7 @@ impl Watch {
         }
         facts.contained &= !self.root_acted;
         facts.incomplete.append(&mut self.incomplete);
-        Ok(self.journal.finish(facts))
+        Ok(self.journal.conclude(facts))
     }
 }
 

@@ -55,7 +55,6 @@ pub(crate) fn run(args: &WatchArgs) -> ExitCode {
 }
 
 /// What is watched.
-#[expect(clippy::large_enum_variant, reason = "there is one, and it is moved once")]
 enum Wanted {
     Launch(Options),
     Attach(AttachOptions),

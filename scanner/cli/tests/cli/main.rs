@@ -15,6 +15,7 @@ mod exit_codes;
 mod explain;
 mod json;
 mod junit;
+mod learn;
 mod limits;
 mod links;
 mod map;
