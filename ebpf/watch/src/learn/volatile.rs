@@ -196,8 +196,8 @@ fn ends(path: &[u8]) -> Vec<(usize, &[u8])> {
     ends
 }
 
-/// Another process has another number. The secrets of one are those of none other: `/proc/self`, or its very number. Every
-/// program with threads reads its own `maps`, and the watcher knows a process by its number, so these are any number's.
+/// Another process has another number. What a process reads of itself is `/proc/self`; the secrets of another are those of
+/// none other: its very number.
 fn process_names(path: &[u8], seen: &Seen) -> Option<Vec<String>> {
     let parts = names(path);
     let (proc, number, rest) = match parts.as_slice() {
@@ -210,8 +210,7 @@ fn process_names(path: &[u8], seen: &Seen) -> Option<Vec<String>> {
     let own = std::str::from_utf8(number).ok()?.parse() == Ok(seen.tgid);
     let secret = super::sensitive::is_sensitive(path);
     let who = match (secret, own) {
-        (true, true) if rest == [b"maps".as_slice()] => "[0-9]*".to_owned(),
-        (true, true) => "self".to_owned(),
+        (_, true) => "self".to_owned(),
         (true, false) => literal(number),
         (false, _) => "[0-9]*".to_owned(),
     };
@@ -412,11 +411,11 @@ mod tests {
             ),
             ("/w/deps/libx-0123456789abcdef.rlib", format!("/w/deps/libx-{HEX}.rlib")),
             ("/w/x-123e4567-e89b-12d3-a456-426614174000.db", format!("/w/x-{HEX}.db")),
-            ("/proc/4321/status", "/proc/[0-9]*/status".to_owned()),
-            ("/proc/4321/task/4330/comm", "/proc/[0-9]*/task/[0-9]*/comm".to_owned()),
+            ("/proc/4321/status", "/proc/self/status".to_owned()),
+            ("/proc/4321/task/4330/comm", "/proc/self/task/[0-9]*/comm".to_owned()),
             ("/proc/77/stat", "/proc/[0-9]*/stat".to_owned()),
             ("/proc/77/environ", "/proc/77/environ".to_owned()),
-            ("/proc/4321/maps", "/proc/[0-9]*/maps".to_owned()),
+            ("/proc/4321/maps", "/proc/self/maps".to_owned()),
             ("/proc/4321/environ", "/proc/self/environ".to_owned()),
             ("/tmp/#10012808", "/tmp/#[0-9]*".to_owned()),
         ] {
