@@ -212,7 +212,7 @@ impl Types {
     /// The number of a tracepoint's type, which programs that attach to it name.
     #[cfg(test)]
     pub(crate) fn tracepoint_id(&self, name: &str) -> Option<u32> {
-        self.names.get(&(KIND_TYPEDEF, format!("btf_trace_{name}"))).copied()
+        self.named(KIND_TYPEDEF, &format!("btf_trace_{name}"))
     }
 
     /// The structure behind typedefs and qualifiers.
