@@ -200,13 +200,11 @@ pub fn describe(programs: &[Capability], set: Option<&Declared>) -> (Vec<Observa
         });
     }
     for cover in COVERS {
-        if cover.programs.iter().any(|all| all.iter().all(attached)) {
+        let by_hooks = hooked.filter(|_| HOOKED.contains(&cover.act));
+        if by_hooks.is_some() || cover.programs.iter().any(|all| all.iter().all(attached)) {
             observable.push(Observable {
                 act: cover.act.to_owned(),
-                backend: hooked
-                    .filter(|_| HOOKED.contains(&cover.act))
-                    .unwrap_or(cover.backend)
-                    .to_owned(),
+                backend: by_hooks.unwrap_or(cover.backend).to_owned(),
                 blockable: false,
             });
         } else {
