@@ -28,7 +28,7 @@ pub(super) struct Found {
 
 /// Tries everything.
 pub(super) fn observe(executable: &Path, arguments: &[&str]) -> Result<Found, Obstacle> {
-    let types = Types::running()
+    let types = Types::shared()
         .map_err(load::LoadError::from)
         .map_err(LoadError::from)?;
     let rows: Vec<&'static programs::Row> = programs::of(probe::choose(None).backend).collect();
@@ -42,7 +42,7 @@ pub(super) fn observe(executable: &Path, arguments: &[&str]) -> Result<Found, Ob
     )?;
     let programs = loaded.programs.iter().map(program).collect();
     drop(loaded);
-    let mut backends = backends::try_all(&types);
+    let mut backends = backends::try_all(types);
     let stage = Stage::set(executable, arguments)?;
     let scene = serde_json::to_string(&stage.scene).map_err(|error| Obstacle::Probe {
         what: "the probe's arguments",

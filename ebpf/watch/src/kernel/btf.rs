@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Why type information could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,20 @@ impl Types {
             source,
         })?;
         Self::parse(bytes)
+    }
+
+    /// The running kernel's, read once and kept: every object that is loaded asks for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::running`]; a failure is not kept.
+    pub fn shared() -> Result<&'static Self, BtfError> {
+        static SHARED: OnceLock<Types> = OnceLock::new();
+        if let Some(types) = SHARED.get() {
+            return Ok(types);
+        }
+        let types = Self::running()?;
+        Ok(SHARED.get_or_init(|| types))
     }
 
     /// Parses a whole file, little-endian.

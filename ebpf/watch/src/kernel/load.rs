@@ -35,7 +35,7 @@ pub struct Object {
     /// Maps and programs.
     pub ebpf: Ebpf,
     /// This kernel's types.
-    pub types: Types,
+    pub types: &'static Types,
     btf: Btf,
 }
 
@@ -55,8 +55,8 @@ impl Object {
     ///
     /// [`LoadError`].
     pub fn with_rules(config: &Config, automaton: Option<&Automaton>) -> Result<Self, LoadError> {
-        let types = Types::running()?;
-        let (offsets, missing) = layout::resolve(&types);
+        let types = Types::shared()?;
+        let (offsets, missing) = layout::resolve(types);
         if !missing.is_empty() {
             return Err(LoadError::Layout(missing));
         }
@@ -86,7 +86,7 @@ impl Object {
     ///
     /// Why the kernel refuses it, or cannot take it.
     pub fn load(&mut self, row: &Row) -> Result<Option<u32>, String> {
-        if let Some(why) = row.unfit(&self.types) {
+        if let Some(why) = row.unfit(self.types) {
             return Err(why);
         }
         let (program, btf) = (program(&mut self.ebpf, row)?, &self.btf);

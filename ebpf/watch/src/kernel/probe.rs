@@ -66,11 +66,12 @@ pub fn choose(wanted: Option<Backend>) -> Chosen {
     let named = || std::env::var(WANTED).ok().and_then(|word| Backend::of_word(&word));
     let wanted = wanted.or_else(named);
     let mut refused = Vec::new();
+    let mut object = None;
     for backend in Backend::ALL {
         if wanted.is_some_and(|wanted| wanted != backend) {
             continue;
         }
-        match probe(backend) {
+        match probe_in(&mut object, backend) {
             Ok(()) => return Chosen { backend, refused },
             Err(why) => refused.push((backend, why.to_string())),
         }
@@ -85,6 +86,11 @@ pub fn choose(wanted: Option<Backend>) -> Chosen {
 ///
 /// [`Why`] it does not.
 pub fn probe(backend: Backend) -> Result<(), Why> {
+    probe_in(&mut None, backend)
+}
+
+/// The same in an object that is made on first use, and used for the next backend too.
+fn probe_in(object: &mut Option<Object>, backend: Backend) -> Result<(), Why> {
     let [lsm, hook] = &security::PROBES;
     let (probe, real) = match backend {
         Backend::Lsm => (lsm, security::LSM.first()),
@@ -95,7 +101,11 @@ pub fn probe(backend: Backend) -> Result<(), Why> {
         watcher: std::process::id(),
         ..Config::default()
     };
-    let mut object = Object::new(&config)?;
+    let object = match object {
+        Some(object) => object,
+        None => object.insert(Object::new(&config)?),
+    };
+    let before = counted(object)?;
     let refused = |row: &Row, why| Why::Refused { program: row.name, why };
     object.load(probe).map_err(|why| refused(probe, why))?;
     // The verifier may take the small program and not the one that matters.
@@ -106,7 +116,7 @@ pub fn probe(backend: Backend) -> Result<(), Why> {
     for _ in 0..OPENS {
         File::open("/proc/self/stat").map_err(|error| Why::Act(format!("/proc/self/stat: {error}")))?;
     }
-    let ran = counted(&object)?;
+    let ran = counted(object)?.saturating_sub(before);
     if ran < OPENS {
         let program = probe.name;
         return Err(Why::Silent {

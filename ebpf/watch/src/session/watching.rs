@@ -103,7 +103,7 @@ impl Watch {
         if events_all {
             config.flags |= SEND_ALL;
         }
-        let types = Types::running()
+        let types = Types::shared()
             .map_err(load::LoadError::from)
             .map_err(LoadError::from)?;
         config.trace |= TRACE_OPEN | TRACE_FOREIGN | TRACE_MAP | TRACE_UNIX | TRACE_EXEC;
@@ -121,7 +121,6 @@ impl Watch {
         if let Some(lowered) = &lowered {
             lowered.configure(&mut config);
         }
-        drop(types);
         let chosen = probe::choose(None);
         if chosen.backend != Backend::Trace {
             config.trace &= !HOOKED;
