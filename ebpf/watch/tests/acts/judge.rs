@@ -102,7 +102,7 @@ fn is_the_act(act: &Act, event: &Value, said: &Value) -> bool {
     match object.rsplit_once(':') {
         Some((address, port)) if port.parse::<u16>().is_ok() => {
             let address = address.trim_matches(['[', ']']);
-            shown["port"].to_string() == port
+            port.parse::<u16>().is_ok_and(|port| shown["port"] == port)
                 && (shown["addr"] == address || shown["addr"] == format!("::ffff:{address}"))
         }
         _ => true,
