@@ -100,13 +100,7 @@ impl Subject {
             return Err(unreadable(std::io::ErrorKind::InvalidInput.into()));
         }
         let identity = FileIdentity::of(&file).map_err(unreadable)?;
-        let changed = u64::try_from(identity.ctime.0).ok().and_then(|seconds| {
-            let nanos = u32::try_from(identity.ctime.1).ok()?;
-            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
-        });
-        // A change time in the future says nothing: it counts as recent.
-        let racy = changed.is_none_or(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < CLOCK_SLACK))
-            || changed.is_some_and(|at| at > SystemTime::now());
+        let racy = is_recent(identity.ctime, SystemTime::now());
         let subject = Self {
             file,
             path: path.to_owned(),
@@ -170,6 +164,15 @@ impl Subject {
             }),
         }
     }
+}
+
+/// Whether a write now could leave the same change time. One in the future says nothing, and counts as recent.
+fn is_recent(ctime: (i64, i64), now: SystemTime) -> bool {
+    let changed = u64::try_from(ctime.0).ok().and_then(|seconds| {
+        let nanos = u32::try_from(ctime.1).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+    });
+    changed.is_none_or(|at| now.duration_since(at).map_or(true, |age| age < CLOCK_SLACK))
 }
 
 /// What may run a file that is not executed itself: the end of its chain of `#!` lines; `/bin/sh` for a text without
@@ -249,5 +252,34 @@ mod tests {
         check(b"#!\n/bin/sh\n", None);
         check(b"\x7fELF", None);
         check(b"", None);
+    }
+
+    #[test]
+    fn a_change_time_within_the_clocks_tick_is_recent() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let check = |ctime, expect| assert_eq!(is_recent(ctime, now), expect, "{ctime:?}");
+        check((100, 0), true);
+        check((99, 981_000_000), true);
+        check((99, 980_000_000), false);
+        check((40, 0), false);
+        check((100, 1), true);
+        check((-1, 0), true);
+    }
+
+    #[test]
+    fn only_a_fresh_file_is_checked_again_at_the_stop() {
+        let path = std::env::current_exe().expect("this test has a file");
+        let own = i32::try_from(std::process::id()).expect("a process number");
+        for (racy, expect) in [(true, 1), (false, 0)] {
+            let mut subject = Subject::check(&path, &mut |_, _| Ok(())).expect("readable");
+            subject.racy = racy;
+            let mut again = 0;
+            let mut recheck = |_: &File, _: &Path| {
+                again += 1;
+                Ok(())
+            };
+            assert_eq!(subject.verify(own, Some(&mut recheck)).expect("unchanged"), None);
+            assert_eq!(again, expect, "racy {racy}");
+        }
     }
 }
