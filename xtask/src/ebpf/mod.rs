@@ -85,11 +85,17 @@ pub(crate) fn ci() -> Result<Done> {
         .arg("--target-dir")
         .arg(target_dir().join("ebpf"))
         .args(["--", "-D", "warnings"])
+        // The programs use assembly of a target that is not stable yet; the compilers that build them take it likewise.
+        .env("RUSTC_BOOTSTRAP", "1")
         .run()?;
     if let Err(error) = toolchain::get() {
         return Ok(Done::NotRun(format!("sources match, but no rebuild: {error:#}")));
     }
     let (object, said) = rebuild(&recorded)?;
+    if fs::read(&object)? == fs::read(root().join(OBJECT))? {
+        // These very bytes are what the workspace's tests have loaded.
+        return Ok(Done::Passed(said));
+    }
     Cmd::cargo()
         .args(["test", "--quiet", "--package", "probity-watch"])
         .env("PROBITY_BPF_OBJECT", &object)
