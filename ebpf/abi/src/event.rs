@@ -58,6 +58,8 @@ pub const ALL: u32 = 1 << 16;
 pub const AS_WRITTEN: u32 = 1 << 17;
 /// The target is a process outside the tree.
 pub const OUTSIDER: u32 = 1 << 18;
+/// Not an act by itself: it tells which program a process is from now on. The act was judged apart.
+pub const STARTED: u32 = 1 << 19;
 
 /// The largest number of bytes of both names together.
 pub const NAMES: usize = 4096;

@@ -4,7 +4,7 @@ use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, progra
 use probity_abi::{
     access::EXEC,
     config::{ADOPT_BY_EXE, TRACE_EXEC},
-    event::{DECLARED, INTERPRETER, LAUNCH, TRACE},
+    event::{DECLARED, INTERPRETER, LAUNCH, STARTED, TRACE},
     kind,
 };
 
@@ -31,26 +31,25 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let script = if filename != interp { INTERPRETER } else { 0 };
     let first = if awaited { LAUNCH } else { launch() };
     let (dentry, mount) = kernel::path_of(file);
-    announce(dentry, mount, flags | script | first);
     let thread = bpf_get_current_pid_tgid();
     if script != 0 && first == 0 && config!(trace) & TRACE_EXEC != 0 {
         scripts(thread, field(file, offset!(file_inode)), filename, flags);
     }
     let _ = SCRIPTS.remove(&thread);
-    if first != 0 || config!(trace) & TRACE_EXEC == 0 {
-        return 0;
+    if first == 0 && config!(trace) & TRACE_EXEC != 0 {
+        judge(&Act {
+            dentry,
+            mount,
+            need: EXEC,
+            kind: kind::EXEC,
+            backend: TRACE,
+            flags: flags | script,
+            ret: 0,
+            arg0: 0,
+            arg1: 0,
+        });
     }
-    judge(&Act {
-        dentry,
-        mount,
-        need: EXEC,
-        kind: kind::EXEC,
-        backend: TRACE,
-        flags: flags | script,
-        ret: 0,
-        arg0: 0,
-        arg1: 0,
-    });
+    announce(dentry, mount, flags | script | first);
     0
 }
 
@@ -127,12 +126,12 @@ fn launch() -> u32 {
     }
 }
 
-/// Tells the watcher which program the process is now, declared or not: its later acts are that program's. The flag `ALL`
-/// tells this event from the one that a violation sends once.
+/// Tells the watcher which program the process is now, declared or not: its later acts are that program's. The flag `STARTED`
+/// tells this event from the act, which was judged before.
 #[inline(always)]
 fn announce(dentry: u64, mount: u64, flags: u32) {
     let Some(space) = scratch::take() else { return };
-    emit::begin(space, kind::EXEC, TRACE, flags | probity_abi::event::ALL);
+    emit::begin(space, kind::EXEC, TRACE, flags | STARTED);
     space.need = EXEC as u32;
     space.event.access = EXEC;
     let inode: u64 = field(dentry, offset!(dentry_inode));

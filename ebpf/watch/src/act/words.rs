@@ -200,6 +200,7 @@ const FLAGS: &[(u32, &str)] = &[
     (event::ALL, "all"),
     (event::AS_WRITTEN, "as-written"),
     (event::OUTSIDER, "outsider"),
+    (event::STARTED, "started"),
 ];
 
 impl Flags {

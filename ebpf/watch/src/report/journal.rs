@@ -9,6 +9,7 @@ use crate::act::{Act, DecodeError, Verdict};
 use crate::names::Names;
 use crate::subject::{Programs, Subjects};
 use crate::tally::{COUNTERS, Tally};
+use probity_abi::event;
 use probity_abi::state::{Seen, SeenKey};
 
 /// Decides on an undeclared act to an address with the name behind it (`None`: no name is known): the rule that allows it.
@@ -61,7 +62,14 @@ impl Journal {
         let program = before.or_else(|| self.subjects.program(act.process).cloned());
         self.names.absorb(&act);
         let host = self.decide(&mut act, decide);
-        self.tally.absorb(&act, program.as_ref(), host.as_deref());
+        // A start was judged as an act of the program that called it; this only says what the process is from now on.
+        let only_tells = act.flags.has(event::STARTED) && !act.flags.has(event::LAUNCH);
+        if !only_tells {
+            self.tally.absorb(&act, program.as_ref(), host.as_deref());
+        }
+        if only_tells && act.verdict != Verdict::Declared {
+            return Ok(act);
+        }
         if let Some(events) = &mut self.events {
             events.act(&act, program.as_deref(), host.as_deref(), &self.rules);
         }
