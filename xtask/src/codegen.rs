@@ -1,6 +1,7 @@
 //! `cargo xtask codegen`: writes the files that are derived from code, and with `--check` compares them.
 //!
-//! Derived are the finding reference, the JSON schema of declared sets, the command line reference, and the fuzz workspace's list of targets and lock file.
+//! Derived are the finding reference, the table of acts, the JSON schema of declared sets, the command line reference, and
+//! the fuzz workspace's list of targets and lock file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,6 +11,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::fuzz;
 use crate::run::{Cmd, root, target_dir};
+
+mod acts;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -21,9 +24,10 @@ pub(crate) struct Args {
 type Make = fn() -> Result<Option<String>>;
 
 /// The generated files; the one that needs a build comes last.
-const FILES: [(&str, Make); 4] = [
+const FILES: [(&str, Make); 5] = [
     ("tests/fuzz/Cargo.toml", || fuzz_manifest().map(Some)),
     ("docs/findings.md", || Ok(Some(findings()))),
+    ("docs/acts.md", || acts::page().map(Some)),
     ("docs/declared.schema.json", || {
         Ok(Some(probity_signatures::declared::schema::json_schema()))
     }),

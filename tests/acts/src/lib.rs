@@ -4,6 +4,7 @@
 //! outside the watched tree (fixtures, listeners, a victim). It deliberately judges nothing: whether a watcher saw an
 //! act is the harness's question, and the harness reads the table (`acts list --json`).
 
+pub mod blind;
 pub mod command;
 pub mod context;
 pub mod outside;

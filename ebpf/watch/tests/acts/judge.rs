@@ -1,5 +1,6 @@
 //! Whether a run of the watcher said what the act's row asks for.
 
+use probity_acts::blind;
 use probity_acts::context::Form;
 use probity_acts::table::Act;
 use serde_json::Value;
@@ -31,8 +32,8 @@ pub(crate) fn judge(act: &Act, form: Form, run: &Run) -> Outcome {
     if let Some(why) = run.said["skipped"].as_str() {
         return Outcome::Skipped(why.to_owned());
     }
-    if act.name == "kill-parent" && form == Form::Undeclared {
-        // It ends the watcher itself: the run has no verdict, and must not look as if it had one.
+    if act.name == blind::ENDS_THE_WATCHER && form == Form::Undeclared {
+        // The run must not look as if it had a verdict.
         return if run.code.is_none() {
             Outcome::Right
         } else {
@@ -50,7 +51,7 @@ pub(crate) fn judge(act: &Act, form: Form, run: &Run) -> Outcome {
     let matching = judged.iter().filter(|event| is_the_act(act, event, &run.said)).count();
     // A ring that the set allows opens what the trace backend does not see.
     let through_ring = act.declared_set(form).contains("io_uring = \"allow\"");
-    let honest_loss = act.name.starts_with("flood-") || act.name.starts_with("race-");
+    let honest_loss = blind::may_end_incomplete(act);
     match form {
         Form::Declared if !act.judged => Outcome::Right,
         Form::Declared => match (run.code, judged.is_empty()) {

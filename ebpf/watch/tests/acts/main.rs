@@ -1,10 +1,9 @@
 //! Every act of the scenario suite under `probity watch`: the undeclared form is seen, the declared form is silent.
 //!
-//! An act that a backend cannot see stands in `blind.rs` with the reason, and must then really not be seen: a blind spot that
-//! has closed is a failure too, so that the list stays true. One test per group of acts. Set `PROBITY_ACTS_RESULTS` to a
-//! file to get one JSON line per act and form.
+//! An act that a backend cannot see stands in `probity_acts::blind` with the reason, and must then really not be seen: a
+//! blind spot that has closed is a failure too, so that the list stays true. One test per group of acts. Set
+//! `PROBITY_ACTS_RESULTS` to a file to get one JSON line per act and form.
 
-mod blind;
 mod judge;
 mod run;
 

@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use probity_acts::blind;
 use probity_acts::context::Form;
 use probity_acts::outside::Outside;
 use probity_acts::table::{self, Act};
 use serde_json::{Value, json};
 
-use crate::blind;
 use crate::judge::{Outcome, Run, judge};
 
 /// Environment variable: where results go, one JSON line per act and form.
