@@ -255,7 +255,7 @@ fn every_kind_of_the_kernel_side_has_a_type() {
     for (number, word) in kind::WORDS {
         assert_eq!(Kind::new(*number).map(Kind::word), Some(*word));
     }
-    assert_eq!(Flags(u32::MAX).words().count(), 19);
+    assert_eq!(Flags(u32::MAX).words().count(), 20);
 }
 
 proptest! {

@@ -135,11 +135,11 @@ fn another_link_to_a_denied_file_is_denied_and_one_to_an_allowed_file_is_not_all
     write(&root.join("home/.ssh/deep/key"));
     write(&root.join("home/.netrc"));
     write(&root.join("etc/passwd"));
-    fs::create_dir(root.join("work")).unwrap();
+    fs::create_dir(root.join("data")).unwrap();
     for (from, to) in [
-        ("home/.ssh/id", "work/a"),
-        ("home/.ssh/deep/key", "work/b"),
-        ("home/.netrc", "work/c"),
+        ("home/.ssh/id", "data/a"),
+        ("home/.ssh/deep/key", "data/b"),
+        ("home/.netrc", "data/c"),
         ("etc/passwd", "p"),
     ] {
         fs::hard_link(root.join(from), root.join(to)).unwrap();
@@ -147,17 +147,17 @@ fn another_link_to_a_denied_file_is_denied_and_one_to_an_allowed_file_is_not_all
     let rules = [
         rule(1, 0, READ | WRITE, "/home/.ssh/**"),
         rule(2, 0, READ, "/home/.netrc"),
-        rule(3, READ | WRITE, 0, "/work/**"),
+        rule(3, READ | WRITE, 0, "/data/**"),
         rule(4, READ, 0, "/etc/passwd"),
         rule(5, WRITE, 0, "/home/**"),
     ];
     let (files, set) = pinned(root, &rules);
     let judge = |path: &str, needed: u8| judge(root, &files, &set, path, needed);
     assert_eq!(files.denied, 2);
-    assert_eq!(judge("/work/a", READ), Decision::Denied(1, READ));
-    assert_eq!(judge("/work/b", WRITE), Decision::Denied(1, WRITE));
-    assert_eq!(judge("/work/c", READ), Decision::Denied(2, READ));
-    assert_eq!(judge("/work/c", WRITE), Decision::Declared(3));
+    assert_eq!(judge("/data/a", READ), Decision::Denied(1, READ));
+    assert_eq!(judge("/data/b", WRITE), Decision::Denied(1, WRITE));
+    assert_eq!(judge("/data/c", READ), Decision::Denied(2, READ));
+    assert_eq!(judge("/data/c", WRITE), Decision::Declared(3));
     assert_eq!(judge("/p", READ), Decision::Undeclared(READ));
     assert_eq!(judge("/etc/passwd", READ), Decision::Declared(4));
     let leaf = set.requests().find(|pin| pin.path == b"/home/.netrc").unwrap();
@@ -173,15 +173,15 @@ fn a_denied_file_stays_denied_while_another_name_of_it_exists() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
     write(&root.join("secret"));
-    write(&root.join("work/x"));
-    fs::hard_link(root.join("secret"), root.join("work/copy")).unwrap();
-    let (files, mut set) = pinned(root, &[rule(1, 0, READ, "/secret"), rule(2, READ, 0, "/work/**")]);
+    write(&root.join("data/x"));
+    fs::hard_link(root.join("secret"), root.join("data/copy")).unwrap();
+    let (files, mut set) = pinned(root, &[rule(1, 0, READ, "/secret"), rule(2, READ, 0, "/data/**")]);
     fs::remove_file(root.join("secret")).unwrap();
     write(&root.join("secret"));
     let changes = set.refresh();
     assert!(matches!(changes[..], [Change::Pinned { .. }]), "{changes:?}");
-    assert_eq!(judge(root, &files, &set, "/work/copy", READ), Decision::Denied(1, READ));
-    fs::remove_file(root.join("work/copy")).unwrap();
+    assert_eq!(judge(root, &files, &set, "/data/copy", READ), Decision::Denied(1, READ));
+    fs::remove_file(root.join("data/copy")).unwrap();
     let changes = set.refresh();
     assert!(matches!(changes[..], [Change::Unpinned { .. }]), "{changes:?}");
     assert_eq!(set.refresh(), []);
@@ -191,21 +191,21 @@ fn a_denied_file_stays_denied_while_another_name_of_it_exists() {
 fn moving_a_directory_does_not_take_its_denials_away() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
-    write(&root.join("work/safe/deep/x"));
+    write(&root.join("data/safe/deep/x"));
     let rules = [
-        rule(1, READ | WRITE | CREATE | DELETE, 0, "/work/**"),
-        rule(2, 0, WRITE, "/work/safe/**"),
+        rule(1, READ | WRITE | CREATE | DELETE, 0, "/data/**"),
+        rule(2, 0, WRITE, "/data/safe/**"),
     ];
     let (files, mut set) = pinned(root, &rules);
-    fs::rename(root.join("work/safe"), root.join("work/other")).unwrap();
-    fs::create_dir(root.join("work/safe")).unwrap();
+    fs::rename(root.join("data/safe"), root.join("data/other")).unwrap();
+    fs::create_dir(root.join("data/safe")).unwrap();
     let check = |set: &PinSet| {
         assert_eq!(
-            judge(root, &files, set, "/work/other/deep/x", WRITE),
+            judge(root, &files, set, "/data/other/deep/x", WRITE),
             Decision::Denied(2, WRITE)
         );
         assert_eq!(
-            judge(root, &files, set, "/work/other/deep/x", READ),
+            judge(root, &files, set, "/data/other/deep/x", READ),
             Decision::Declared(1)
         );
     };
@@ -216,7 +216,7 @@ fn moving_a_directory_does_not_take_its_denials_away() {
         "{changes:?}"
     );
     check(&set);
-    fs::rename(root.join("work/other"), root.join("out")).unwrap();
+    fs::rename(root.join("data/other"), root.join("out")).unwrap();
     assert_eq!(
         judge(root, &files, &set, "/out/deep/x", READ),
         Decision::Undeclared(READ)
@@ -237,40 +237,40 @@ fn moving_a_directory_does_not_take_its_denials_away() {
 fn a_denied_file_that_appears_is_pinned() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
-    write(&root.join("work/x"));
-    let (files, mut set) = pinned(root, &[rule(1, 0, READ, "/home/.netrc"), rule(2, READ, 0, "/work/**")]);
+    write(&root.join("data/x"));
+    let (files, mut set) = pinned(root, &[rule(1, 0, READ, "/home/.netrc"), rule(2, READ, 0, "/data/**")]);
     write(&root.join("home/.netrc"));
     set.refresh();
-    fs::hard_link(root.join("home/.netrc"), root.join("work/copy")).unwrap();
-    assert_eq!(judge(root, &files, &set, "/work/copy", READ), Decision::Denied(1, READ));
-    assert_eq!(judge(root, &files, &set, "/work/x", READ), Decision::Declared(2));
+    fs::hard_link(root.join("home/.netrc"), root.join("data/copy")).unwrap();
+    assert_eq!(judge(root, &files, &set, "/data/copy", READ), Decision::Denied(1, READ));
+    assert_eq!(judge(root, &files, &set, "/data/x", READ), Decision::Declared(2));
 }
 
 #[test]
 fn a_replaced_directory_is_pinned_anew() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
-    write(&root.join("work/a"));
-    let (files, mut set) = pinned(root, &[rule(1, READ, 0, "/work/**")]);
+    write(&root.join("data/a"));
+    let (files, mut set) = pinned(root, &[rule(1, READ, 0, "/data/**")]);
     assert_eq!(set.refresh(), []);
-    fs::rename(root.join("work"), root.join("old")).unwrap();
+    fs::rename(root.join("data"), root.join("old")).unwrap();
     // By identity the directory is still what the rule meant.
     assert_eq!(judge(root, &files, &set, "/old/a", READ), Decision::Declared(1));
-    write(&root.join("work/b"));
+    write(&root.join("data/b"));
     let changes = set.refresh();
-    let state = set.requests().find(|pin| pin.path == b"/work").unwrap().state;
+    let state = set.requests().find(|pin| pin.path == b"/data").unwrap().state;
     let gone = Change::Unpinned {
-        path: b"/work".to_vec(),
+        path: b"/data".to_vec(),
         address: None,
     };
     let fresh = Change::Pinned {
-        path: b"/work".to_vec(),
+        path: b"/data".to_vec(),
         state,
     };
     assert_eq!(changes, [gone, fresh]);
     set.release();
     assert_eq!(judge(root, &files, &set, "/old/a", READ), Decision::Undeclared(READ));
-    assert_eq!(judge(root, &files, &set, "/work/b", READ), Decision::Declared(1));
+    assert_eq!(judge(root, &files, &set, "/data/b", READ), Decision::Declared(1));
 }
 
 #[test]
@@ -331,8 +331,8 @@ fn an_object_with_two_names_needs_a_state_for_both() {
 fn keys_come_from_what_the_kernel_says_about_each_descriptor() {
     let temporary = tempfile::tempdir().unwrap();
     let root = temporary.path();
-    write(&root.join("work/a"));
-    let (_, mut set) = pinned(root, &[rule(1, READ, 0, "/work/**")]);
+    write(&root.join("data/a"));
+    let (_, mut set) = pinned(root, &[rule(1, READ, 0, "/data/**")]);
     let held = |fd: i32, inode: u64| Held {
         fd: fd as u32,
         generation: 7,
@@ -344,10 +344,10 @@ fn keys_come_from_what_the_kernel_says_about_each_descriptor() {
     };
     let answers: Vec<Held> = set
         .requests()
-        .filter(|pin| pin.path == b"/work")
+        .filter(|pin| pin.path == b"/data")
         .map(|pin| held(pin.fd.as_raw_fd(), 0x1000))
         .collect();
-    let state = set.requests().find(|pin| pin.path == b"/work").unwrap().state;
+    let state = set.requests().find(|pin| pin.path == b"/data").unwrap().state;
     assert_ne!(state, DEAD);
     let keys = set.keys(&answers);
     assert_eq!(keys.missing, [b"/".to_vec()]);
@@ -360,10 +360,10 @@ fn keys_come_from_what_the_kernel_says_about_each_descriptor() {
     );
     let other = Held { tgid: 1, ..answers[0] };
     assert_eq!(set.keys(&[other]).pins, []);
-    fs::rename(root.join("work"), root.join("old")).unwrap();
+    fs::rename(root.join("data"), root.join("old")).unwrap();
     let changes = set.refresh();
     let gone = Change::Unpinned {
-        path: b"/work".to_vec(),
+        path: b"/data".to_vec(),
         address: Some(0x1000),
     };
     assert_eq!(changes, [gone]);

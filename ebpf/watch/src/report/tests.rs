@@ -460,6 +460,7 @@ fn a_report_holds_the_run() {
         "reasons": [],
         "failed": null,
         "cmd": ["/usr/bin/node", "my app.js"],
+        "attached": null,
         "cmd_exit": 0,
         "signal": null,
         "exit_code": 120,

@@ -70,7 +70,7 @@ hosts = ["*.anthropic.com", "github.com"]
 fn environment(name: &str) -> Option<String> {
     match name {
         "HOME" => Some("/home/dev".to_owned()),
-        "WORKSPACE" => Some("/work/space".to_owned()),
+        "WORKSPACE" => Some("/data/space".to_owned()),
         _ => None,
     }
 }
@@ -84,7 +84,7 @@ fn the_example_loads_with_the_line_of_each_rule() {
     let set = read(EXAMPLE).unwrap();
     assert_eq!(set.warnings, []);
     assert_eq!(set.name, "claude-code in CI");
-    assert_eq!(set.vars["work"], "/work/space");
+    assert_eq!(set.vars["work"], "/data/space");
     assert_eq!(set.files.len(), 2);
     assert_eq!(set.files[0].at.to_string(), "a.declared.toml:19");
     assert_eq!(set.files[0].paths.len(), 6);

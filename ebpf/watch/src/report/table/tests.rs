@@ -59,8 +59,8 @@ fn an_inventory() {
     ];
     acts.extend((0..300).map(|n| read(event::UNDECLARED, &format!("/usr/lib/node/{}/{n}.js", n % 9))));
     acts.extend(["hosts", "resolv.conf"].map(|n| read(event::UNDECLARED, &format!("/etc/{n}"))));
-    acts.push(undeclared(kind::FILE_OPEN, access::WRITE, "/work/out.txt"));
-    acts.push(undeclared(kind::FILE_RENAME, access::CREATE, "").named(b"/work/a.tmp", b"/work/a"));
+    acts.push(undeclared(kind::FILE_OPEN, access::WRITE, "/data/out.txt"));
+    acts.push(undeclared(kind::FILE_RENAME, access::CREATE, "").named(b"/data/a.tmp", b"/data/a"));
     acts.push(Raw::connect(event::UNDECLARED, "192.0.2.7", 443));
     acts.push(Raw::connect(event::UNDECLARED, "127.0.0.1", 8080).with(|e| e.kind = kind::NET_LISTEN));
     acts.push(undeclared(kind::UNIX_CONNECT, access::UNIX, "/run/nscd/socket"));
@@ -73,8 +73,8 @@ probity watch: inventory: no declared set, so that nothing is a violation; node 
   connections       192.0.2.7:443/tcp         1
   listens           127.0.0.1:8080/tcp        1
   unix sockets      /run/nscd/socket          1
-  files written     /work/out.txt             1
-  files created     /work/a.tmp -> /work/a    1
+  files written     /data/out.txt             1
+  files created     /data/a.tmp -> /data/a    1
   files read        /usr/lib/node/**        300  300 objects
                     /etc/hosts                1
                     /etc/resolv.conf          1
