@@ -76,6 +76,8 @@ struct Boot {
     series: Series,
     backend: Backend,
     bpf_lsm: bool,
+    /// Of the scenario suite only the first core act of each group.
+    brief: bool,
 }
 
 impl Boot {
@@ -103,6 +105,7 @@ pub(crate) fn vm(args: &Args) -> Result<()> {
                 series,
                 backend,
                 bpf_lsm,
+                brief: false,
             });
         }
     }
@@ -119,10 +122,16 @@ pub(crate) fn ci() -> Result<Done> {
     let mut boots = Vec::new();
     for series in [Series::Lts, Series::Current] {
         for (backend, bpf_lsm) in [(Backend::Lsm, true), (Backend::Hook, false)] {
+            // Each kernel once with all core acts, each backend once.
+            let whole = matches!(
+                (series, backend),
+                (Series::Lts, Backend::Hook) | (Series::Current, Backend::Lsm)
+            );
             boots.push(Boot {
                 series,
                 backend,
                 bpf_lsm,
+                brief: !whole,
             });
         }
     }

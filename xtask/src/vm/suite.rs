@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use probity_vm::manifest::Command;
 use serde_json::Value;
 
-use super::{Backend, Boot};
+use super::Boot;
 use crate::run::{Cmd, root, target_dir};
 
 /// Set on the host to run every act in the machines, not only the core ones: that takes an hour a machine.
@@ -101,7 +101,7 @@ impl Suite {
             name: name.to_owned(),
             timeout,
             dir: self.dir.display().to_string(),
-            env: self.env(boot.backend, object),
+            env: self.env(boot, object),
             argv,
         };
         let facts = ["/bin/probity-facts", boot.series.name(), &boot.lsm()];
@@ -119,16 +119,16 @@ impl Suite {
         out
     }
 
-    fn env(&self, backend: Backend, object: Option<&str>) -> Vec<(String, String)> {
+    fn env(&self, boot: &Boot, object: Option<&str>) -> Vec<(String, String)> {
         let mut env = vec![
             ("PATH", "/bin:/usr/bin:/sbin:/usr/sbin".to_owned()),
             ("HOME", "/root".to_owned()),
             ("TMPDIR", "/tmp".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
             ("CARGO_MANIFEST_DIR", self.dir.display().to_string()),
-            ("PROBITY_BACKEND", backend.name().to_owned()),
+            ("PROBITY_BACKEND", boot.backend.name().to_owned()),
             ("PROBITY_VM", "1".to_owned()),
-            ("PROBITY_ACTS_CORE", "1".to_owned()),
+            ("PROBITY_ACTS_CORE", if boot.brief { "first" } else { "all" }.to_owned()),
         ];
         if std::env::var_os(ALL_ACTS).is_some() {
             env.retain(|(key, _)| *key != "PROBITY_ACTS_CORE");

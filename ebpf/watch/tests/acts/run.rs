@@ -15,7 +15,8 @@ use crate::judge::{Outcome, Run, judge};
 
 /// Environment variable: where results go, one JSON line per act and form.
 const RESULTS: &str = "PROBITY_ACTS_RESULTS";
-/// Environment variable: only the core acts, for emulated machines, where a watch takes seconds to start.
+/// Environment variable: `all` core acts or the `first` of each group, for emulated machines, where a watch takes seconds
+/// to start.
 const CORE: &str = "PROBITY_ACTS_CORE";
 
 /// A program that another package builds: named by the environment, beside our own, or installed.
@@ -40,7 +41,7 @@ pub(crate) fn group(group: &str) {
         panic!("build the workspace first: `probity` and `acts` are run");
     };
     let backend = std::env::var("PROBITY_BACKEND").unwrap_or_else(|_| "trace".to_owned());
-    let core = std::env::var_os(CORE).is_some();
+    let core = std::env::var(CORE).ok();
     let only = std::env::var("PROBITY_ACTS_ONLY").ok();
     let first = table::all()
         .find(|act| act.group == group && act.core)
@@ -51,12 +52,13 @@ pub(crate) fn group(group: &str) {
         if only.as_deref().is_some_and(|only| only != act.name) {
             continue;
         }
-        if core && !act.core {
+        let in_short = core.as_deref() == Some("first");
+        if core.is_some() && (!act.core || in_short && act.name != first) {
             continue;
         }
         for form in Form::BOTH {
             // Where time is short, one declared act of a group stands for the others.
-            if core && form == Form::Declared && act.name != first {
+            if core.is_some() && form == Form::Declared && act.name != first {
                 continue;
             }
             let outcome = one(&probity, &outside, act, form);
