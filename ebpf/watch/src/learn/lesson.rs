@@ -64,11 +64,7 @@ pub fn learn(seen: &Observations, place: &Place, about: &About, existing: Option
         .filter(|line| line.secret && line.text().starts_with("/proc/"))
     {
         let (text, own) = (line.text(), line.names.get(1).map(String::as_str));
-        if own == Some("self") {
-            warnings.push(format!(
-                "{text}: the watcher knows a process by its number, and the next run will be reported"
-            ));
-        } else if own.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+        if own.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
             warnings.push(format!(
                 "{text} belongs to a process of this run: the next run will be reported"
             ));
