@@ -28,6 +28,12 @@ const HOOKED: [&str; 4] = [
     "programs started",
 ];
 
+/// What `sys_exit` shows, from the calls' arguments, of a tree that has no cgroup of its own.
+const TRACED: [&str; 3] = ["connections", "unconnected datagrams", "binds"];
+
+/// Which name an address was asked for by.
+const DNS: &str = "names in DNS answers";
+
 const COVERS: &[Cover] = &[
     Cover {
         act: "opens and maps of files",
@@ -87,7 +93,7 @@ const COVERS: &[Cover] = &[
         held: |_| true,
     },
     Cover {
-        act: "names in DNS answers",
+        act: DNS,
         backend: "cgroup",
         programs: &[&["dns_ingress"]],
         held: by_name,
@@ -199,18 +205,32 @@ pub fn describe(programs: &[Capability], set: Option<&Declared>) -> (Vec<Observa
             matters: set.is_some(),
         });
     }
+    // A tree without a cgroup is followed by lineage, and none of the programs of a cgroup is asked for.
+    let by_lineage = !programs
+        .iter()
+        .any(|capability| matches!(capability.row.hook, Hook::SockAddr | Hook::SkbIngress));
     for cover in COVERS {
         let by_hooks = hooked.filter(|_| HOOKED.contains(&cover.act));
-        if by_hooks.is_some() || cover.programs.iter().any(|all| all.iter().all(attached)) {
+        let traced = by_lineage && TRACED.contains(&cover.act) && attached(&"sys_exit");
+        if by_hooks.is_some() || traced || cover.programs.iter().any(|all| all.iter().all(attached)) {
+            let backend = match by_hooks {
+                Some(hooked) => hooked,
+                None if traced => "trace",
+                None => cover.backend,
+            };
             observable.push(Observable {
                 act: cover.act.to_owned(),
-                backend: by_hooks.unwrap_or(cover.backend).to_owned(),
+                backend: backend.to_owned(),
                 blockable: false,
             });
         } else {
             blind.push(Blind {
                 act: cover.act.to_owned(),
-                reason: refusals(cover, programs),
+                reason: if by_lineage && cover.act == DNS {
+                    "processes without a cgroup of their own share their packets with the host's".to_owned()
+                } else {
+                    refusals(cover, programs)
+                },
                 matters: set.is_some_and(cover.held),
             });
         }
@@ -349,8 +369,27 @@ mod tests {
             matters(Some(&set(
                 "[[net]]\nhosts = [\"example.com\"]\nports = [443]\nrequire_name = \"dns\"\n"
             ))),
-            ["names in DNS answers"]
+            [DNS]
         );
+    }
+
+    #[test]
+    fn a_tree_without_a_cgroup_is_read_from_its_calls() {
+        let mut programs = programs(&[]);
+        programs.retain(|capability| !matches!(capability.row.hook, Hook::SockAddr | Hook::SkbIngress));
+        let by_name = set("[[net]]\nhosts = [\"example.com\"]\nports = [443]\nrequire_name = \"dns\"\n");
+        let (observable, blind) = describe(&programs, Some(&by_name));
+        for act in TRACED {
+            let seen = observable.iter().find(|seen| seen.act == act);
+            assert_eq!(seen.map(|seen| seen.backend.as_str()), Some("trace"), "{act}");
+        }
+        let matter: Vec<&str> = blind
+            .iter()
+            .filter(|blind| blind.matters)
+            .map(|blind| blind.act.as_str())
+            .collect();
+        assert_eq!(matter, [DNS]);
+        assert!(!describe(&programs, Some(&set(""))).1.iter().any(|blind| blind.matters));
     }
 
     #[test]

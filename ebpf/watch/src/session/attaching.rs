@@ -15,7 +15,7 @@ use super::adopt::ourselves;
 use super::check::{SubjectCheck, wants_check};
 use super::error::{WatchError, system};
 use super::hash::HostPrograms;
-use super::scope::{Scope, note_blindness};
+use super::scope::Scope;
 use super::stop::Stop;
 use super::watching::{PASS, Start, Watch, lowered, open_events, root};
 use crate::report::{Attached, Clock, Facts, Report};
@@ -98,7 +98,6 @@ pub fn attach(options: AttachOptions) -> Result<Report, WatchError> {
         _ => None,
     };
     watch.attach(cgroup, &mut facts)?;
-    note_blindness(&scope, options.declared.as_ref(), &mut facts);
     let excluded = ourselves(&mut watch)?;
     let running = scope.adopt(&mut watch, &excluded, &mut facts)?;
     if let (Some(ready), Some(attached)) = (options.ready, &facts.attached) {

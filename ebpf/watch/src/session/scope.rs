@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use probity_abi::config::{ADOPT_BY_EXE, Config, LINEAGE, TRACE_NET};
-use probity_signatures::declared::Declared;
 
 use super::adopt::{adopt, sweep};
 use super::attaching::Target;
@@ -17,7 +16,7 @@ use super::maps;
 use super::process::{ProcessNumber, in_first_namespace};
 use super::starter::Starter;
 use super::watching::Watch;
-use crate::report::{Attached, Blind, Facts};
+use crate::report::{Attached, Facts};
 
 /// What is watched, opened.
 pub(super) enum Scope {
@@ -182,7 +181,8 @@ impl Scope {
             Self::Exe(_) => Ok(false),
             Self::Cgroup(group) => {
                 let populated = group.populated()?;
-                *was_populated |= populated;
+                // Who came and went between two looks has left acts.
+                *was_populated |= populated || watch.acted;
                 Ok(!populated && (*was_populated || !group.path().exists()))
             }
             Self::Pid(_) if sweeping => Ok(!sweep(watch)?),
@@ -199,24 +199,4 @@ fn root_of(pid: u32) -> PathBuf {
 fn identity(pid: u32) -> Option<(u64, u64)> {
     let found = std::fs::metadata(root_of(pid)).ok()?;
     Some((found.dev(), found.ino()))
-}
-
-/// What this way of watching cannot see, and whether the verdict leans on it.
-pub(super) fn note_blindness(scope: &Scope, set: Option<&Declared>, facts: &mut Facts) {
-    let rules_on_names = set.is_some_and(|set| set.nets.iter().any(|rule| !rule.hosts.is_empty()));
-    if let Scope::Cgroup(_) = scope {
-        // A program that somebody else attached alone keeps ours out.
-        for blind in &mut facts.blind {
-            let of_cgroup = ["connect", "sendmsg", "bind"]
-                .iter()
-                .any(|name| blind.act.contains(name));
-            blind.matters |= set.is_some() && of_cgroup;
-        }
-        return;
-    }
-    facts.blind.push(Blind {
-        act: "names in DNS answers".to_owned(),
-        reason: "processes without a cgroup of their own share their packets with the host's".to_owned(),
-        matters: rules_on_names,
-    });
 }

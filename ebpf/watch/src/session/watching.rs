@@ -59,6 +59,8 @@ pub(super) struct Watch {
     pub(super) incomplete: Vec<String>,
     /// Is told each act that arrives.
     pub(super) observer: Observer,
+    /// Somebody in the tree has acted.
+    pub(super) acted: bool,
     lowered: Option<Lowered>,
     drain: Drain,
     /// Somebody in the tree could have ended the watcher.
@@ -152,6 +154,7 @@ impl Watch {
             programs,
             incomplete: Vec::new(),
             observer: Box::new(|_| {}),
+            acted: false,
             lowered,
             drain,
             root_acted: false,
@@ -184,6 +187,7 @@ impl Watch {
             programs,
             lowered,
             root_acted,
+            acted,
             observer,
             ..
         } = self;
@@ -202,6 +206,7 @@ impl Watch {
         drain.pass(Clock::now(), last, &mut |bytes| {
             // What cannot be decoded is counted as lost by the journal itself.
             if let Ok(act) = journal.absorb(bytes, programs, &mut decide) {
+                *acted = true;
                 *root_acted |= act.uid == 0;
                 observer(&act);
             }

@@ -93,6 +93,7 @@ fn an_empty_cgroup_is_waited_for() {
         assert!(status.status.success());
     })
     .expect("it can be watched");
+    ended_in_time(&report);
     assert!(undeclared(&report, "file.open", "/secret"), "{:?}", report.objects);
     assert_eq!(report.exit_code, 120);
 }
