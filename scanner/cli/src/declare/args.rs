@@ -29,7 +29,7 @@ pub(crate) enum DeclareCommand {
 /// Variables of a declared set.
 #[derive(Debug, Args)]
 pub(crate) struct VarArgs {
-    /// The value of a variable in the declared set, before [vars] and the environment
+    /// The value of a variable in the declared set, before its vars and the environment
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
     var: Vec<(String, String)>,
 }
