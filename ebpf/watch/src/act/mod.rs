@@ -204,6 +204,13 @@ impl Act {
         }
     }
 
+    /// Whether it is no act by itself: it says what a process runs from now on, and the start was judged apart. What the
+    /// watcher itself launches is told this way only, and counts.
+    #[must_use]
+    pub fn only_tells(&self) -> bool {
+        self.flags.has(event::STARTED) && !self.flags.has(event::LAUNCH)
+    }
+
     /// Whether a program really was started by it: it is an `exec`, was not stopped and did not fail.
     #[must_use]
     pub fn started_program(&self) -> bool {

@@ -9,7 +9,6 @@ use crate::act::{Act, DecodeError, Verdict};
 use crate::names::Names;
 use crate::subject::{Programs, Subjects};
 use crate::tally::{COUNTERS, Tally};
-use probity_abi::event;
 use probity_abi::state::{Seen, SeenKey};
 
 /// Decides on an undeclared act to an address with the name behind it (`None`: no name is known): the rule that allows it.
@@ -63,11 +62,10 @@ impl Journal {
         self.names.absorb(&act);
         let host = self.decide(&mut act, decide);
         // A start was judged as an act of the program that called it; this only says what the process is from now on.
-        let only_tells = act.flags.has(event::STARTED) && !act.flags.has(event::LAUNCH);
-        if !only_tells {
+        if !act.only_tells() {
             self.tally.absorb(&act, program.as_ref(), host.as_deref());
         }
-        if only_tells && act.verdict != Verdict::Declared {
+        if act.only_tells() && act.verdict != Verdict::Declared {
             return Ok(act);
         }
         if let Some(events) = &mut self.events {
