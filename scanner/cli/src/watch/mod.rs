@@ -3,8 +3,9 @@
 pub(crate) mod args;
 
 use crate::complain;
+use crate::declare::Files;
 use args::WatchArgs;
-use probity_signatures::declared::{self, Declared};
+use probity_signatures::declared::{Declared, Level};
 use probity_watch::launch::{Command, RunAs};
 use probity_watch::report::table::{self, View};
 use probity_watch::report::text::printable;
@@ -122,19 +123,20 @@ pub(crate) fn load(files: &[std::path::PathBuf], vars: &[String]) -> Result<Opti
             .ok_or_else(|| format!("--var {var}: say NAME=VALUE"))?;
         overrides.insert(name.to_owned(), value.to_owned());
     }
-    let mut texts = Vec::new();
-    for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        texts.push((file.display().to_string(), text));
-    }
-    let given: Vec<(&str, &str)> = texts
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
-        .collect();
-    let environment = |name: &str| std::env::var(name).ok();
-    declared::load_all(&given, &environment, &overrides)
-        .map(Some)
-        .map_err(|error| error.to_string())
+    let files = Files::read(files).map_err(|error| format!("{error:#}"))?;
+    files.load(&overrides).map(Some).map_err(|diagnostics| {
+        let mut out = anstream::AutoStream::auto(std::io::stderr());
+        for diagnostic in &diagnostics {
+            // A closed pipe is not an error.
+            let _ = out.write_all(files.render(diagnostic).as_bytes());
+        }
+        let mistakes = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.level == Level::Error)
+            .count();
+        let s = if mistakes == 1 { "" } else { "s" };
+        format!("the declared set has {mistakes} mistake{s}; nothing was run")
+    })
 }
 
 fn conclude(args: &WatchArgs, to: Option<impl Write>, report: &Report) -> ExitCode {
