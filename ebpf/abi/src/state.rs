@@ -171,7 +171,7 @@ pub const HAS_MEMORY: u32 = 1;
 pub const IS_KERNEL: u32 = 2;
 
 /// How many inodes one system call is followed for.
-pub const TOUCHED: usize = 6;
+pub const TOUCHED: usize = 8;
 
 /// An inode whose change time moved during a system call, as it was then.
 #[repr(C)]

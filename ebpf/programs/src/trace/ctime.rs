@@ -6,12 +6,12 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use probity_abi::state::{Inflight, TOUCHED, Touched};
+use probity_abi::state::{Inflight, TOUCHED, Touched, counter};
 
 use super::{names, syscall};
 use crate::{
     kernel::{self, field},
-    maps::{INFLIGHT, offset},
+    maps::{INFLIGHT, count, offset},
     tree,
 };
 
@@ -61,6 +61,7 @@ fn touched(inode: u64) -> i32 {
         Some(call) if unsafe { (*call).nr } == nr => call,
         _ => {
             if INFLIGHT.insert(&thread, &NOTHING, 0).is_err() {
+                count(counter::LOST_SCRATCH);
                 return 0;
             }
             let Some(call) = INFLIGHT.get_ptr_mut(&thread) else {

@@ -6,7 +6,7 @@ use probity_abi::{
     access::{CREATE, DELETE, METADATA, WRITE},
     event::{MOUNT_GUESSED, TRACE},
     kind,
-    state::{Inflight, TOUCHED, Touched},
+    state::{Inflight, TOUCHED, Touched, counter},
 };
 
 use super::syscall::Call;
@@ -18,7 +18,7 @@ use crate::{
     atomic::opaque,
     emit,
     kernel::{self, S_IFDIR, field},
-    maps::{INFLIGHT, offset},
+    maps::{INFLIGHT, count, offset},
     scratch,
 };
 
@@ -75,6 +75,9 @@ pub fn judge(call: &Call, flags: u32) -> u32 {
     let inflight: &Inflight = inflight;
     if inflight.nr != call.nr {
         return 0;
+    }
+    if inflight.count as usize > TOUCHED {
+        count(counter::LOST_SCRATCH);
     }
     let mut seen = 0;
     let mut index = 0;
