@@ -109,14 +109,23 @@ impl Object {
     ///
     /// Why the kernel refuses.
     pub fn attach(&mut self, row: &Row) -> Result<(), String> {
-        match program(&mut self.ebpf, row)? {
-            Program::BtfTracePoint(program) => program.attach().map(drop),
-            Program::Lsm(program) => program.attach().map(drop),
-            Program::FEntry(program) => program.attach().map(drop),
-            _ => Ok(()),
-        }
-        .map_err(|error| reason(&error))
+        attach(program(&mut self.ebpf, row)?).map(drop)
     }
+}
+
+/// Attaches a loaded program to the whole system. `false` for those of a cgroup and iterators, which it leaves as they are.
+///
+/// # Errors
+///
+/// Why the kernel refuses.
+pub(crate) fn attach(program: &mut Program) -> Result<bool, String> {
+    match program {
+        Program::BtfTracePoint(program) => program.attach().map(|_| true),
+        Program::Lsm(program) => program.attach().map(|_| true),
+        Program::FEntry(program) => program.attach().map(|_| true),
+        _ => Ok(false),
+    }
+    .map_err(|error| reason(&error))
 }
 
 fn program<'a>(ebpf: &'a mut Ebpf, row: &Row) -> Result<&'a mut Program, String> {

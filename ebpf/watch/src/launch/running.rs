@@ -215,7 +215,7 @@ impl Running {
     }
 
     /// As [`Self::try_wait`], but only until nothing of the tree is left that `linger` does not leave: `None` means that
-    /// something is still to come. Poll [`Self::signals`] for reading and [`Cgroup::events`] for `PRI` in between.
+    /// something is still to come. Poll [`Self::awaited`] in between.
     ///
     /// # Errors
     /// [`LaunchError::CgroupBusy`] when the tree outlives SIGKILL by ten seconds; those of [`Self::try_wait`] and of
@@ -281,11 +281,7 @@ impl Running {
             }
             // The bound only matters for a kill, whose deadline has to be looked at.
             let bound = Timespec { tv_sec: 1, tv_nsec: 0 };
-            let mut fds = [
-                PollFd::from_borrowed_fd(self.router.fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.cgroup.events(), PollFlags::PRI),
-            ];
-            match poll(&mut fds, Some(&bound)) {
+            match poll(&mut self.awaited(), Some(&bound)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => {
                     return Err(LaunchError::System {
@@ -295,6 +291,19 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// What to poll between two calls of [`Self::try_finish`].
+    ///
+    /// Once the cgroup has changed, its file stays ready until it is read, and [`Self::try_finish`] reads it only after
+    /// CMD's end: before that it is not among them.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<PollFd<'_>> {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.router.fd(), PollFlags::IN)];
+        if self.exit.is_some() {
+            fds.push(PollFd::from_borrowed_fd(self.cgroup.events(), PollFlags::PRI));
+        }
+        fds
     }
 
     /// The live processes of the tree other than CMD.

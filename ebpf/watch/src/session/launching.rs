@@ -256,11 +256,7 @@ fn wait_for(running: &Running, watch: Option<&Watch>, wait: Duration) -> Result<
         tv_sec: 0,
         tv_nsec: i64::from(wait.subsec_nanos().min(PASS.subsec_nanos())),
     };
-    let mut fds = vec![PollFd::from_borrowed_fd(running.signals(), PollFlags::IN)];
-    // Once the cgroup has changed its file stays ready until it is read, and only the end of CMD makes us read it.
-    if running.exit().is_some() {
-        fds.push(PollFd::from_borrowed_fd(running.cgroup().events(), PollFlags::PRI));
-    }
+    let mut fds = running.awaited();
     if let Some(watch) = watch {
         fds.extend(
             watch

@@ -250,10 +250,10 @@ fn attach_one(program: &mut Program, cgroup: Option<&Path>) -> Result<(), String
         let path = cgroup.ok_or("the tree has no cgroup of its own")?;
         File::open(path).map_err(|error| format!("{}: {error}", path.display()))
     };
+    if load::attach(program)? {
+        return Ok(());
+    }
     match program {
-        Program::BtfTracePoint(program) => program.attach().map(drop),
-        Program::Lsm(program) => program.attach().map(drop),
-        Program::FEntry(program) => program.attach().map(drop),
         Program::CgroupSockAddr(program) => program.attach(open()?, CgroupAttachMode::Single).map(drop),
         Program::CgroupSkb(program) => program
             .attach(open()?, CgroupSkbAttachType::Ingress, CgroupAttachMode::Single)
