@@ -54,17 +54,33 @@ pub fn mount_namespace(task: u64) -> u64 {
     field(proxy, offset!(nsproxy_mnt_ns))
 }
 
+/// The current task by a pointer whose type the verifier knows: what lies behind it is loaded, without a helper.
+#[inline(always)]
+pub fn typed_task() -> *const u8 {
+    // SAFETY: no argument, no effect.
+    (unsafe { generated::bpf_get_current_task_btf() }) as *const u8
+}
+
+/// Loads the field at an offset behind a typed pointer: one from [`typed_task`], or one that this function loaded from a
+/// field that is a pointer to a structure. Zero where it leads nowhere.
+#[inline(always)]
+pub fn load<T: Copy>(base: *const u8, offset: u32) -> T {
+    // SAFETY: the verifier takes no program in which the pointer has another type, or the offset is none of its fields;
+    // the kernel catches a fault.
+    unsafe { core::ptr::read_volatile(base.add(offset as usize).cast()) }
+}
+
 /// The `struct file` behind a descriptor of the current task, and whether its descriptor table is shared with others.
 #[inline(always)]
-pub fn file_of(task: u64, fd: u32) -> Option<(u64, bool)> {
-    let files: u64 = field(task, offset!(task_files));
-    let users: u32 = field(files, offset!(files_count));
-    let table: u64 = field(files, offset!(files_fdt));
-    let max: u32 = field(table, offset!(fdt_max_fds));
+pub fn file_of(fd: u32) -> Option<(u64, bool)> {
+    let files: *const u8 = load(typed_task(), offset!(task_files));
+    let users: u32 = load(files, offset!(files_count));
+    let table: *const u8 = load(files, offset!(files_fdt));
+    let max: u32 = load(table, offset!(fdt_max_fds));
+    let array: u64 = load(table, offset!(fdt_fd));
     if fd >= max {
         return None;
     }
-    let array: u64 = field(table, offset!(fdt_fd));
     let file: u64 = field(array, fd.wrapping_mul(8));
     (file != 0).then_some((file, users > 1))
 }
@@ -75,12 +91,35 @@ pub fn path_of(file: u64) -> (u64, u64) {
     path_at(file.wrapping_add(offset!(file_path) as u64))
 }
 
-/// Dentry and `struct mount` of a `struct path`.
+/// Dentry and `struct mount` of a `struct path`, which is two pointers.
 #[inline(always)]
 pub fn path_at(path: u64) -> (u64, u64) {
+    if offset!(path_mnt) == 0 && offset!(path_dentry) == 8 {
+        let [mnt, dentry]: [u64; 2] = field(path, 0);
+        return (dentry, mount_of(mnt));
+    }
     let dentry: u64 = field(path, offset!(path_dentry));
     let mnt: u64 = field(path, offset!(path_mnt));
     (dentry, mount_of(mnt))
+}
+
+/// An inode's number and how many names it has: neighbours in every kernel that is known.
+#[inline(always)]
+pub fn number_and_links(inode: u64) -> (u64, u32) {
+    let at = offset!(inode_ino);
+    if offset!(inode_nlink) == at.wrapping_add(8) {
+        let [ino, links]: [u64; 2] = field(inode, at);
+        return (ino, links as u32);
+    }
+    (field(inode, at), field(inode, offset!(inode_nlink)))
+}
+
+/// Whether an inode is one of procfs.
+#[inline(always)]
+pub fn of_procfs(inode: u64) -> bool {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let sb: u64 = field(inode, offset!(inode_sb));
+    field::<u64>(sb, offset!(sb_magic)) == PROC_SUPER_MAGIC
 }
 
 /// The `struct mount` around a `struct vfsmount`.

@@ -44,26 +44,35 @@ pub struct Act {
     pub arg1: u64,
 }
 
+/// Set beside a verdict that the cache gave.
+pub const CACHED: u32 = 0x100;
+
 /// Judges an act and sends what must be sent. Returns the verdict.
 #[inline(always)]
 pub fn judge(act: &Act) -> u8 {
+    answer(act) as u8
+}
+
+/// The same; returns the verdict, and [`CACHED`].
+#[inline(always)]
+pub fn answer(act: &Act) -> u32 {
     let what = (act.flags as u64) << 32 | (act.kind as u64) << 16 | (act.need as u64) << 8 | act.backend as u64;
     let result = (act.ret as u32 as u64) << 32 | act.arg0 & 0xffff_ffff;
-    judge_file(act.dentry, act.mount, what, result, act.arg1) as u8
+    judge_file(act.dentry, act.mount, what, result, act.arg1)
 }
 
 /// The same with plain numbers: a function of global linkage is verified once, not at each of its callers.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn judge_file(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u32 {
-    run(dentry, mount, what, result, arg1) as u32
+    run(dentry, mount, what, result, arg1)
 }
 
 #[inline(always)]
-fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
+fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u32 {
     let need = (what >> 8) as u8;
     if need == 0 || dentry == 0 {
-        return DECLARED;
+        return DECLARED as u32;
     }
     let inode: u64 = field(dentry, offset!(dentry_inode));
     let key = VerdictKey { dentry, mount };
@@ -71,9 +80,11 @@ fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
     let doubtful = (what >> 32) as u32 & SHARED_TABLE != 0;
     let cacheable = inode != 0 && need & (CREATE | DELETE) == 0 && !doubtful;
     if cacheable && cached(&key, inode, need) {
-        return DECLARED;
+        return DECLARED as u32 | CACHED;
     }
-    let Some(space) = scratch::take() else { return AMBIGUOUS };
+    let Some(space) = scratch::take() else {
+        return AMBIGUOUS as u32;
+    };
     // Taken apart no sooner than here, so that less lies on the stack.
     let (what, result) = (opaque(what), opaque(result));
     let act = &Act {
@@ -98,7 +109,12 @@ fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
     space.event.arg1 = act.arg1;
     let verdict = decide(space, act, inode);
     // What is `self` for one process is not for the next.
-    if verdict == DECLARED && cacheable && space.own == 0 && config!(flags) & DECLARED_SET != 0 {
+    if verdict == DECLARED
+        && cacheable
+        && space.own == 0
+        && config!(flags) & DECLARED_SET != 0
+        && !kernel::of_procfs(inode)
+    {
         remember(space, act, inode);
     }
     // A name that was made and removed again may leave its addresses to the next: the name's hash tells them apart.
@@ -109,7 +125,7 @@ fn run(dentry: u64, mount: u64, what: u64, result: u64, arg1: u64) -> u8 {
         inode ^ ((space.event.generation as u64) << 32),
     );
     space.free();
-    verdict
+    verdict as u32
 }
 
 #[inline(always)]
@@ -121,9 +137,8 @@ fn cached(key: &VerdictKey, inode: u64, need: u8) -> bool {
     if verdict.allow & need != need || verdict.inode != inode || verdict.epoch != tree::epoch() {
         return false;
     }
-    let ino: u64 = field(inode, offset!(inode_ino));
+    let (ino, nlink) = kernel::number_and_links(inode);
     let generation: u32 = field(inode, offset!(inode_generation));
-    let nlink: u32 = field(inode, offset!(inode_nlink));
     if verdict.ino != ino || verdict.generation != generation || verdict.nlink != nlink {
         return false;
     }

@@ -30,7 +30,7 @@ pub fn mm_filemap_get_pages(ctx: BtfTracePointContext) -> i32 {
     let Some(flags) = tree::current() else { return 0 };
     let nr = syscall::current_number();
     let mapping = ctx.arg::<*const u8>(0) as u64;
-    let workers: u32 = field(kernel::task(), offset!(task_flags));
+    let workers: u32 = kernel::load(kernel::typed_task(), offset!(task_flags));
     if nr == EXECVE || nr == EXECVEAT {
         note(field(mapping, offset!(mapping_host)));
     } else if nr == IO_URING_ENTER || workers & (PF_IO_WORKER | PF_USER_WORKER) != 0 {

@@ -1,5 +1,6 @@
 //! The `trace` backend: BTF tracepoints, which every kernel of the matrix lets us load.
 
+mod calls;
 mod cgroup;
 mod ctime;
 mod exec;

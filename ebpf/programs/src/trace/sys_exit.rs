@@ -12,7 +12,7 @@ use probity_abi::{
 };
 
 use super::{
-    names, process,
+    calls, names, process,
     syscall::{self, Call},
     unix, words,
 };
@@ -30,40 +30,42 @@ use crate::{
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let nr = syscall::number(ctx.arg(0));
+    let route = calls::route(nr);
+    let compat = syscall::compat();
+    if !compat && (route == 0 || route == calls::FOREIGN && !foreign::any()) {
+        return 0;
+    }
     let Some(flags) = tree::current() else {
-        outside(&ctx);
+        // A task outside the tree may still rename or mount what decisions were made on.
+        if route & (calls::MOVES | calls::MOVES_COMPAT) != 0 {
+            tree::bump_epoch();
+        }
         return 0;
     };
     let ret: i64 = ctx.arg(1);
-    let call = syscall::read(ctx.arg(0));
-    let flags = if call.compat { flags | COMPAT } else { flags };
-    if ret >= 0 && moves_paths(call.nr) {
+    let call = syscall::read(ctx.arg(0), compat);
+    let (flags, route) = if compat {
+        (flags | COMPAT, calls::route(call.nr))
+    } else {
+        (flags, route)
+    };
+    if ret >= 0 && route & calls::MOVES != 0 {
         tree::bump_epoch();
     }
-    if call.compat {
+    if compat {
         kernel_act(kind::INT80, kernel_act::INT80, flags, ret, [call.nr as u64, 0, 0]);
     }
-    if ret >= 0 {
+    if ret >= 0 && route & (calls::FILES | calls::FOREIGN) != 0 {
         files(&call, ret, flags);
     }
-    sockets(&call, ret, flags);
-    kernel_calls(&call, ret, flags);
-    0
-}
-
-/// A task outside the tree: it may still rename or mount what decisions were made on.
-#[inline(always)]
-fn outside(ctx: &BtfTracePointContext) {
-    let nr = syscall::number(ctx.arg(0));
-    if moves_paths(nr) || matches!(nr, 38 | 302 | 353) {
-        tree::bump_epoch();
+    if route & calls::SOCKETS != 0 {
+        sockets(&call, ret, flags);
     }
-}
-
-/// rename, mount, umount, move_mount, pivot_root, open_tree, fsmount.
-#[inline(always)]
-fn moves_paths(nr: u32) -> bool {
-    matches!(nr, 82 | 264 | 316 | 165 | 166 | 429 | 155 | 428 | 432)
+    if route & calls::KERNEL != 0 {
+        kernel_calls(&call, ret, flags);
+    }
+    0
 }
 
 /// Acts on files.
@@ -196,8 +198,7 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
     if only_foreign && !foreign::any() {
         return 0;
     }
-    let task = kernel::task();
-    let Some((file, shared)) = kernel::file_of(task, fd) else {
+    let Some((file, shared)) = kernel::file_of(fd) else {
         if !only_foreign {
             vanished(fd, kind, need, flags);
         }
@@ -229,11 +230,8 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         flags |= SHARED_TABLE & doubtful(file);
     }
     let (dentry, mount) = kernel::path_of(file);
-    if kind == kind::FILE_OPEN {
-        memory_of_another(dentry, inode, flags);
-    }
     let created = need & CREATE != 0;
-    file::judge(&Act {
+    let answer = file::answer(&Act {
         dentry,
         mount,
         need,
@@ -244,15 +242,17 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
         arg0: 0,
         arg1: 0,
     });
+    // Nothing of procfs is in the cache.
+    if kind == kind::FILE_OPEN && answer & file::CACHED == 0 {
+        memory_of_another(dentry, inode, flags);
+    }
     1
 }
 
 /// Opening `/proc/PID/mem` is reaching into that process.
 #[inline(always)]
 fn memory_of_another(dentry: u64, inode: u64, flags: u32) {
-    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-    let sb: u64 = field(inode, offset!(inode_sb));
-    if field::<u64>(sb, offset!(sb_magic)) != PROC_SUPER_MAGIC {
+    if !kernel::of_procfs(inode) {
         return;
     }
     let name: u64 = field(dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
@@ -656,7 +656,7 @@ fn words_hash(words: u64) -> u64 {
 /// The process that a pidfd of the current task means, 0 when it means none.
 #[inline(always)]
 fn process_behind(fd: u32) -> u64 {
-    let Some((file, _)) = kernel::file_of(kernel::task(), fd) else {
+    let Some((file, _)) = kernel::file_of(fd) else {
         return 0;
     };
     let inode: u64 = field(file, offset!(file_inode));

@@ -2,18 +2,13 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 
-use crate::{
-    kernel::{self, field},
-    maps::offset,
-};
+use crate::{kernel, maps::offset};
 
 /// A returning system call.
 #[derive(Clone, Copy)]
 pub struct Call {
     /// Number in the 64-bit table; [`UNKNOWN`] for a 32-bit call that has no counterpart here.
     pub nr: u32,
-    /// It came through the 32-bit entry.
-    pub compat: bool,
     /// The six arguments.
     pub args: [u64; 6],
 }
@@ -42,12 +37,19 @@ pub fn number(regs: *const u8) -> u32 {
     unsafe { register(regs, ORIGINAL) as u32 }
 }
 
-/// Reads the call from the task's saved registers, the argument of the tracepoint.
+/// Whether the current task's call came through the 32-bit entry.
 #[inline(always)]
-pub fn read(regs: *const u8) -> Call {
+pub fn compat() -> bool {
+    const TS_COMPAT: u32 = 2;
+    let status: u32 = kernel::load(kernel::typed_task(), offset!(task_status));
+    status & TS_COMPAT != 0
+}
+
+/// Reads the call from the task's saved registers, the argument of the tracepoint; `compat`: it came through the 32-bit
+/// entry.
+#[inline(always)]
+pub fn read(regs: *const u8, compat: bool) -> Call {
     let nr = number(regs);
-    let status: u32 = field(kernel::task(), offset!(task_status));
-    let compat = status & 2 != 0;
     // 32-bit: ebx, ecx, edx, esi, edi, ebp; 64-bit: rdi, rsi, rdx, r10, r8, r9. Offsets into struct pt_regs.
     // SAFETY: `regs` is what the tracepoint gave.
     let args = unsafe {
@@ -61,7 +63,6 @@ pub fn read(regs: *const u8) -> Call {
     };
     Call {
         nr: if compat { native(nr) } else { nr },
-        compat,
         args,
     }
 }
@@ -69,15 +70,9 @@ pub fn read(regs: *const u8) -> Call {
 /// The number of the call that the current task is in, in the 64-bit table.
 #[inline(always)]
 pub fn current_number() -> u32 {
-    // SAFETY: both helpers are meant for each other.
-    let regs = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
-    let original: u64 = field(regs, 120);
-    let status: u32 = field(kernel::task(), offset!(task_status));
-    if status & 2 != 0 {
-        native(original as u32)
-    } else {
-        original as u32
-    }
+    // SAFETY: both helpers are meant for each other; the register is inside the structure.
+    let original = unsafe { register(bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8, ORIGINAL) } as u32;
+    if compat() { native(original) } else { original }
 }
 
 /// The 64-bit number of a 32-bit call.

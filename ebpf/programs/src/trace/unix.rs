@@ -24,7 +24,7 @@ use crate::{
 /// The `struct sock` behind a descriptor of the current task.
 #[inline(always)]
 pub fn sock_of(fd: u32) -> Option<u64> {
-    let (file, _) = kernel::file_of(kernel::task(), fd)?;
+    let (file, _) = kernel::file_of(fd)?;
     let inode: u64 = field(file, offset!(file_inode));
     if kernel::file_type(inode) != S_IFSOCK {
         return None;

@@ -121,12 +121,11 @@ pub extern "C" fn judge_words(words: u64, directory: u32, need_and_kind: u32, fl
 /// Dentry and mount that relative words start from.
 #[inline(always)]
 fn directory_of(directory: u32) -> (u64, u64) {
-    let task = kernel::task();
     if directory == CWD {
-        let fs: u64 = field(task, offset!(task_fs));
+        let fs: u64 = field(kernel::task(), offset!(task_fs));
         return kernel::path_at(fs.wrapping_add(offset!(fs_pwd) as u64));
     }
-    match kernel::file_of(task, directory) {
+    match kernel::file_of(directory) {
         Some((file, _)) => kernel::path_of(file),
         None => (0, 0),
     }
