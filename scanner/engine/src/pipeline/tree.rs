@@ -82,6 +82,7 @@ pub(super) struct Tree {
 /// Parses `source` and every slice in it.
 pub(super) fn parse(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadAt>, place: Place) -> Tree {
     let log = RefCell::new(ReadLog::default());
+    let overlap = Cell::new(0);
     let mut nodes: Vec<Node> = Vec::new();
     let mut queue = vec![(None::<(usize, usize)>, place, Span::new(0, source.len()))];
     while let Some((parent, place, window)) = queue.pop() {
@@ -97,6 +98,7 @@ pub(super) fn parse(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadA
             source,
             log: &log,
             window,
+            overlap: &overlap,
         };
         let (mut node, children) = parser.node(place);
         for (slot, child) in children {
@@ -118,6 +120,9 @@ struct Parser<'p, 'c> {
     source: &'p Arc<dyn ReadAt>,
     log: &'p RefCell<ReadLog>,
     window: Span,
+    /// Bytes of the whole tree that slices take beyond what their nodes hold, so that overlap cannot multiply from level
+    /// to level.
+    overlap: &'p Cell<u64>,
 }
 
 impl Parser<'_, '_> {
@@ -301,12 +306,19 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Whether a slice may be examined by itself: slices that do not overlap always may, and overlapping ones until
-    /// they sum to twice their parent.
+    /// Whether a slice may be examined by itself: slices that do not overlap always may, and overlapping ones until they
+    /// sum to twice their parent, and in the whole tree to no more than the source once again.
     fn room(&self, node: &mut Node, span: Span) -> bool {
+        const SMALL: u64 = 1 << 20;
+        let (own, all) = (self.window.len(), self.source.len());
+        let before = node.sliced.max(own);
         node.sliced = node.sliced.saturating_add(span.len());
-        let most = self.window.len().saturating_mul(2).saturating_add(1 << 20);
-        if node.sliced <= most {
+        let more = node.sliced.saturating_sub(before);
+        let overlap = self.overlap.get().saturating_add(more);
+        if node.sliced <= own.saturating_mul(2).saturating_add(SMALL)
+            && (more == 0 || overlap <= all.saturating_add(SMALL))
+        {
+            self.overlap.set(overlap);
             return true;
         }
         let message = "nested artifacts overlap and sum to more than twice the bytes that hold them";

@@ -87,3 +87,29 @@ proptest! {
         check_laws(&scan("sample", &spliced));
     }
 }
+
+/// A universal Mach-O whose images are all the file itself, each with that table again.
+#[test]
+fn slices_that_hold_each_other_are_bounded_and_said_to_overlap() {
+    let mut bytes = vec![0xca, 0xfe, 0xba, 0xbf, 0, 0, 0, 16];
+    let length: u64 = 12 << 10;
+    for image in 0..16u64 {
+        bytes.extend([1, 0, 0, 7, 0, 0, 0, 3]);
+        bytes.extend(0u64.to_be_bytes());
+        bytes.extend((length - image).to_be_bytes());
+        bytes.extend([0; 8]);
+    }
+    bytes.resize(length as usize, 0);
+    let report = scan("loop", &bytes);
+    check_laws(&report);
+    assert!(
+        report.artifacts.len() < 3000,
+        "{} artifacts of {length} bytes",
+        report.artifacts.len()
+    );
+    let overlap = |a: &probity_engine::artifact::Artifact| {
+        a.findings.iter().any(|f| f.finding.case == Some("overlap")) && !a.errors.is_empty()
+    };
+    assert!(report.artifacts.iter().any(overlap));
+    assert!(!report.complete);
+}
