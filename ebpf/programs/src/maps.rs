@@ -62,7 +62,7 @@ pub static NET4: LpmTrie<u32, NetEntry> = LpmTrie::with_max_entries(8192, 1);
 #[map]
 pub static NET6: LpmTrie<[u8; 16], NetEntry> = LpmTrie::with_max_entries(8192, 1);
 #[map]
-pub static NET_PORTS: HashMap<NetKey, NetGrant> = HashMap::with_max_entries(65536, 1);
+pub static NET_PORTS: HashMap<NetKey, NetGrant> = HashMap::with_max_entries(1 << 17, 1);
 #[map]
 pub static FAMILIES: HashMap<FamilyKey, u16> = HashMap::with_max_entries(256, 0);
 #[map]

@@ -45,24 +45,22 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     };
     let ret: i64 = ctx.arg(1);
     let call = syscall::read(ctx.arg(0), compat);
-    let (flags, route) = if compat {
-        (flags | COMPAT, calls::route(call.nr))
-    } else {
-        (flags, route)
-    };
-    if ret >= 0 && route & calls::MOVES != 0 {
+    let flags = if compat { flags | COMPAT } else { flags };
+    // Asked again each time: what is kept across calls costs stack, of which the longest way down needs all there is.
+    let goes = |to: u8| calls::route(call.nr) & to != 0;
+    if ret >= 0 && goes(calls::MOVES) {
         tree::bump_epoch();
     }
-    if compat {
+    if flags & COMPAT != 0 {
         kernel_act(kind::INT80, kernel_act::INT80, flags, ret, [call.nr as u64, 0, 0]);
     }
-    if ret >= 0 && route & (calls::FILES | calls::FOREIGN) != 0 {
+    if ret >= 0 && goes(calls::FILES | calls::FOREIGN) {
         files(&call, ret, flags);
     }
-    if route & calls::SOCKETS != 0 {
+    if goes(calls::SOCKETS) {
         sockets(&call, ret, flags);
     }
-    if route & calls::KERNEL != 0 {
+    if goes(calls::KERNEL) {
         kernel_calls(&call, ret, flags);
     }
     0
@@ -244,17 +242,19 @@ extern "C" fn judge_descriptor(fd: u32, what: u32, flags: u32, ret: u32) -> u32 
     });
     // Nothing of procfs is in the cache.
     if kind == kind::FILE_OPEN && answer & file::CACHED == 0 {
-        memory_of_another(dentry, inode, flags);
+        memory_of_another(fd, flags);
     }
     1
 }
 
 /// Opening `/proc/PID/mem` is reaching into that process.
 #[inline(always)]
-fn memory_of_another(dentry: u64, inode: u64, flags: u32) {
-    if !kernel::of_procfs(inode) {
+fn memory_of_another(fd: u32, flags: u32) {
+    let Some((file, _)) = kernel::file_of(fd) else { return };
+    if !kernel::of_procfs(field(file, offset!(file_inode))) {
         return;
     }
+    let (dentry, _) = kernel::path_of(file);
     let name: u64 = field(dentry.wrapping_add(offset!(dentry_name) as u64), offset!(qstr_name));
     if field::<u32>(name, 0) != u32::from_le_bytes(*b"mem\0") {
         return;

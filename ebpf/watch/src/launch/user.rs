@@ -47,6 +47,14 @@ pub(super) struct Identity {
 }
 
 impl RunAs {
+    /// The home directory of whom the command would become; `None` when it stays who we are, or cannot be told: starting
+    /// it then says why.
+    pub fn home(&self) -> Option<PathBuf> {
+        let env: Vec<_> = std::env::vars_os().collect();
+        let identity = self.resolve(rustix::process::geteuid().as_raw(), true, &env).ok()?;
+        identity.credentials.map(|user| user.home)
+    }
+
     /// Decides what the child becomes, for a process with effective user `euid` and the environment `env`.
     ///
     /// `allow_root` permits root, it does not ask for it: under sudo the invoking user is still taken.

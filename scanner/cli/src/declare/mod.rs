@@ -3,6 +3,7 @@
 //! A file is read whole, at most 1 MiB of it. Variables come from `--var`, the file and the environment.
 
 pub(crate) mod args;
+pub(crate) use args::VarArgs;
 mod check;
 mod diff;
 mod explain;
@@ -54,12 +55,21 @@ impl Files {
 
     /// Loads them together.
     pub(crate) fn load(&self, vars: &BTreeMap<String, String>) -> Result<Declared, Vec<Diagnostic>> {
+        self.load_with(vars, &|name| std::env::var(name).ok())
+    }
+
+    /// The same with another environment.
+    pub(crate) fn load_with(
+        &self,
+        vars: &BTreeMap<String, String>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Declared, Vec<Diagnostic>> {
         let files: Vec<(&str, &str)> = self
             .0
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()))
             .collect();
-        load_all(&files, &|name| std::env::var(name).ok(), vars).map_err(|diagnostics| diagnostics.0)
+        load_all(&files, environment, vars).map_err(|diagnostics| diagnostics.0)
     }
 
     /// A diagnostic for a terminal, with colours.

@@ -1,5 +1,6 @@
 //! The command line of `probity learn`.
 
+use crate::declare::VarArgs;
 use crate::watch::args::LingerArg;
 use clap::Args;
 use std::ffi::OsString;
@@ -14,9 +15,9 @@ pub(crate) struct LearnArgs {
     /// The declared set to write (docs/declared.md); what a FILE that is there allows is kept, and only what is new is added
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Gives a variable of a FILE that is there its value
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) var: Vec<String>,
+    /// Variables.
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
     /// The user that CMD runs as: a name, or uid, or uid:gid
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<String>,

@@ -24,7 +24,9 @@ const EPHEMERAL: (u16, u16) = (32_768, 60_999);
 
 /// Runs the command and gives its exit code, or what the watch says instead.
 pub(crate) fn run(args: &LearnArgs) -> ExitCode {
-    let (existing, place) = match prepare(args) {
+    let run_as = args.user.clone().map_or(RunAs::Invoking, RunAs::User);
+    let home = run_as.home();
+    let (existing, place) = match prepare(args, home.as_deref()) {
         Ok(prepared) => prepared,
         Err(message) => {
             complain(&message);
@@ -37,9 +39,7 @@ pub(crate) fn run(args: &LearnArgs) -> ExitCode {
     };
     let mut command = Command::new(program, rest.iter().cloned());
     command.allow_root = args.allow_root;
-    if let Some(user) = &args.user {
-        command.run_as = RunAs::User(user.clone());
-    }
+    command.run_as = run_as;
     let observed = observe(Options {
         command,
         declared: None,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &LearnArgs) -> ExitCode {
         best_effort: false,
     });
     match observed {
-        Ok(observed) => conclude(args, existing.as_ref(), &place, &observed),
+        Ok(observed) => conclude(args, home.as_deref(), existing.as_ref(), &place, &observed),
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(error.exit_code())
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LearnArgs) -> ExitCode {
 }
 
 /// The file as it is, and where the run takes place.
-fn prepare(args: &LearnArgs) -> Result<(Option<(String, Declared)>, Place), String> {
+fn prepare(args: &LearnArgs, home: Option<&Path>) -> Result<(Option<(String, Declared)>, Place), String> {
     let shown = args.output.display();
     let text = match fs::read_to_string(&args.output) {
         Ok(text) => Some(text),
@@ -66,12 +66,15 @@ fn prepare(args: &LearnArgs) -> Result<(Option<(String, Declared)>, Place), Stri
         Err(error) => return Err(format!("{shown}: {error}")),
     };
     let existing = match text {
-        Some(text) => load(std::slice::from_ref(&args.output), &args.var)?.map(|set| (text, set)),
+        Some(text) => load(std::slice::from_ref(&args.output), &args.vars, home)?.map(|set| (text, set)),
         None => None,
     };
     let mut place = Place {
         ephemeral: ephemeral(),
-        home: real(std::env::var_os("HOME").map(PathBuf::from)),
+        home: real(
+            home.map(Path::to_owned)
+                .or_else(|| std::env::var_os("HOME").map(PathBuf::from)),
+        ),
         temporary: real(std::env::var_os("TMPDIR").map(PathBuf::from))
             .into_iter()
             .collect(),
@@ -116,7 +119,13 @@ fn ephemeral() -> (u16, u16) {
     read().unwrap_or(EPHEMERAL)
 }
 
-fn conclude(args: &LearnArgs, existing: Option<&(String, Declared)>, place: &Place, observed: &Observed) -> ExitCode {
+fn conclude(
+    args: &LearnArgs,
+    home: Option<&Path>,
+    existing: Option<&(String, Declared)>,
+    place: &Place,
+    observed: &Observed,
+) -> ExitCode {
     let seen = Observations::of(&observed.tally);
     let report = &observed.report;
     let subject = observed.subject.as_ref().and_then(|(path, sha256)| {
@@ -139,7 +148,7 @@ fn conclude(args: &LearnArgs, existing: Option<&(String, Declared)>, place: &Pla
         complain(&format!("{}: {error}", args.output.display()));
         return ExitCode::from(FAILED);
     }
-    let missing = match load(std::slice::from_ref(&args.output), &args.var) {
+    let missing = match load(std::slice::from_ref(&args.output), &args.vars, home) {
         Ok(Some(set)) => not_allowed(&seen, &set, &lesson.text),
         Ok(None) => Vec::new(),
         Err(message) => {

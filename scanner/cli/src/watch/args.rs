@@ -1,5 +1,6 @@
 //! The command line of `probity watch`.
 
+use crate::declare::VarArgs;
 use clap::{ArgGroup, Args, ValueEnum};
 use probity_watch::launch::Linger;
 use std::ffi::OsString;
@@ -17,9 +18,9 @@ pub(crate) struct WatchArgs {
     /// What CMD may touch (docs/declared.md); without it the report is an inventory. Several files are held together
     #[arg(long, value_name = "FILE")]
     pub(crate) declared: Vec<PathBuf>,
-    /// Gives a variable of the declared set its value
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) var: Vec<String>,
+    /// Variables.
+    #[command(flatten)]
+    pub(crate) vars: VarArgs,
     /// Stop what is denied or undeclared, not only report it
     #[arg(long)]
     pub(crate) enforce: bool,

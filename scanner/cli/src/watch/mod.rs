@@ -3,7 +3,7 @@
 pub(crate) mod args;
 
 use crate::complain;
-use crate::declare::Files;
+use crate::declare::{Files, VarArgs};
 use args::WatchArgs;
 use probity_signatures::declared::{Declared, Level};
 use probity_watch::launch::{Command, RunAs};
@@ -11,8 +11,8 @@ use probity_watch::report::table::{self, View};
 use probity_watch::report::text::printable;
 use probity_watch::report::{Attached, Report, target};
 use probity_watch::session::{AttachOptions, Options, Target, attach, watch};
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Usage or configuration error.
@@ -62,7 +62,8 @@ enum Wanted {
 }
 
 fn options(args: &WatchArgs) -> Result<Wanted, String> {
-    let declared = load(&args.declared, &args.var)?;
+    let run_as = args.user.clone().map_or(RunAs::Invoking, RunAs::User);
+    let declared = load(&args.declared, &args.vars, run_as.home().as_deref())?;
     if args.enforce {
         return Err("--enforce: this version reports and does not stop".to_owned());
     }
@@ -80,9 +81,7 @@ fn options(args: &WatchArgs) -> Result<Wanted, String> {
     let (program, rest) = args.command.split_first().ok_or("no command")?;
     let mut command = Command::new(program, rest.iter().cloned());
     command.allow_root = args.allow_root;
-    if let Some(user) = &args.user {
-        command.run_as = RunAs::User(user.clone());
-    }
+    command.run_as = run_as;
     Ok(Wanted::Launch(Options {
         command,
         declared,
@@ -111,32 +110,34 @@ fn attached_to(args: &WatchArgs) -> Option<Target> {
     cgroup.or(args.pid.map(Target::Pid)).or(exe)
 }
 
-/// Loads the declared sets that hold together; every mistake is told.
-pub(crate) fn load(files: &[std::path::PathBuf], vars: &[String]) -> Result<Option<Declared>, String> {
+/// Loads the declared sets that hold together; every mistake is told. `${HOME}` is `home`, where the command becomes
+/// somebody else.
+pub(crate) fn load(files: &[PathBuf], vars: &VarArgs, home: Option<&Path>) -> Result<Option<Declared>, String> {
     if files.is_empty() {
         return Ok(None);
     }
-    let mut overrides = BTreeMap::new();
-    for var in vars {
-        let (name, value) = var
-            .split_once('=')
-            .ok_or_else(|| format!("--var {var}: say NAME=VALUE"))?;
-        overrides.insert(name.to_owned(), value.to_owned());
-    }
+    let home = home.and_then(Path::to_str);
+    let environment = |name: &str| match home {
+        Some(home) if name == "HOME" => Some(home.to_owned()),
+        _ => std::env::var(name).ok(),
+    };
     let files = Files::read(files).map_err(|error| format!("{error:#}"))?;
-    files.load(&overrides).map(Some).map_err(|diagnostics| {
-        let mut out = anstream::AutoStream::auto(std::io::stderr());
-        for diagnostic in &diagnostics {
-            // A closed pipe is not an error.
-            let _ = out.write_all(files.render(diagnostic).as_bytes());
-        }
-        let mistakes = diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.level == Level::Error)
-            .count();
-        let s = if mistakes == 1 { "" } else { "s" };
-        format!("the declared set has {mistakes} mistake{s}; nothing was run")
-    })
+    files
+        .load_with(&vars.values(), &environment)
+        .map(Some)
+        .map_err(|diagnostics| {
+            let mut out = anstream::AutoStream::auto(std::io::stderr());
+            for diagnostic in &diagnostics {
+                // A closed pipe is not an error.
+                let _ = out.write_all(files.render(diagnostic).as_bytes());
+            }
+            let mistakes = diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.level == Level::Error)
+                .count();
+            let s = if mistakes == 1 { "" } else { "s" };
+            format!("the declared set has {mistakes} mistake{s}; nothing was run")
+        })
 }
 
 fn conclude(args: &WatchArgs, to: Option<impl Write>, report: &Report) -> ExitCode {

@@ -1,8 +1,8 @@
 //! What cannot be run, and what cannot be held: told before anything is started.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use super::place::Place;
+use super::place::{Place, skip};
 
 /// A run whose command would leave a trace.
 #[track_caller]
@@ -97,4 +97,28 @@ fn a_command_that_cannot_be_run_is_126_or_127() {
     std::fs::write(&plain, "\u{7f}ELF nonsense").unwrap();
     assert_eq!(run(plain.to_str().unwrap()).code(), 126);
     assert_eq!(run("").code(), 127);
+}
+
+#[test]
+fn the_home_of_a_rule_is_that_of_the_user_whom_the_command_runs_as() {
+    const USER: &str = "daemon";
+    let Some(place) = Place::new() else { return };
+    let entries = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let entry = entries.lines().find(|line| line.split(':').next() == Some(USER));
+    let home = entry.and_then(|line| line.split(':').nth(5)).unwrap_or_default();
+    let readable = |path: &std::path::Path| {
+        std::fs::metadata(path)
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o004 != 0 && file.nlink() == 1)
+    };
+    let files = std::fs::read_dir(home).into_iter().flatten().flatten();
+    let Some(file) = files.map(|entry| entry.path()).find(|path| readable(path)) else {
+        return skip(&format!("the user {USER} has no home with a file in it")).unwrap_or_default();
+    };
+    for (user, code) in [(USER, 0), ("root", 120)] {
+        let seen = place
+            .watch("[[file]]\naccess = [\"read\"]\npaths = [\"${HOME}/*\"]\n")
+            .options(&["--user", user])
+            .sh(&format!("read x < {}; true", file.display()));
+        assert_eq!(seen.code(), code, "{user}: {}", seen.said());
+    }
 }
