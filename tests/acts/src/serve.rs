@@ -163,6 +163,8 @@ fn accept_all(listener: OwnedFd, gift: Option<OwnedFd>) {
 
 /// One message of one byte with a descriptor beside it: `cmsghdr` (16 bytes), the descriptor, 4 bytes of padding.
 fn give(peer: &OwnedFd, gift: &OwnedFd) -> Acted {
+    // The one before has read it to its end.
+    call!(libc::SYS_lseek, gift.as_raw_fd(), 0, libc::SEEK_SET)?;
     let mut byte = *b"!";
     let mut control = [0_u64; 3];
     control[0] = 20;

@@ -70,8 +70,8 @@ const fn files(nr: usize) -> u8 {
 
 const fn sockets(nr: usize) -> u8 {
     match nr {
-        // socket to accept, sendto, sendmsg, recvmsg, bind, listen, accept4, sendmmsg.
-        41..=44 | 46 | 47 | 49 | 50 | 288 | 307 => SOCKETS,
+        // socket to accept, sendto, sendmsg, recvmsg, bind, listen, accept4, recvmmsg, sendmmsg.
+        41..=44 | 46 | 47 | 49 | 50 | 288 | 299 | 307 => SOCKETS,
         _ => 0,
     }
 }

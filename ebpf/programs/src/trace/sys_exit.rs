@@ -411,6 +411,13 @@ fn sockets(call: &Call, ret: i64, flags: u32) {
         47 if done && trace & TRACE_FOREIGN != 0 => {
             received_message(a[1], flags);
         }
+        299 if done && trace & TRACE_FOREIGN != 0 => {
+            let mut index = 0;
+            while index < 8 && (index as i64) < ret {
+                received_message(a[1].wrapping_add(index * 64), flags);
+                index += 1;
+            }
+        }
         _ => {}
     }
 }

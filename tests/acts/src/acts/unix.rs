@@ -55,6 +55,20 @@ pub(crate) const ACTS: &[Act] = &[
         run: rights,
         ..UNIX
     },
+    Act {
+        name: "scm-rights-recvmmsg",
+        does: "receives a descriptor on DIR/FORM/secret with recvmmsg(2), and reads through it",
+        kind: "file.receive",
+        object: "${DIR}/${FORM}/secret",
+        access: &["read"],
+        core: false,
+        set: concat!(
+            "[[file]]\naccess = [\"read\"]\npaths = [\"${DIR}/allowed/**\"]\n",
+            "[[unix]]\npaths = [\"${DIR}/sock/*.rights\"]\n"
+        ),
+        run: rights_of_many,
+        ..UNIX
+    },
 ];
 
 fn connected(name: &[u8]) -> Acted<OwnedFd> {
@@ -79,11 +93,34 @@ fn dgram(context: &Context) -> Acted {
 
 fn rights(context: &Context) -> Acted {
     let socket = connected(context.path("${DIR}/sock/${FORM}.rights")?.as_bytes())?;
-    holds_secret(context, &received(&socket)?)
+    holds_secret(
+        context,
+        &received(&socket, |socket, message| {
+            call!(libc::SYS_recvmsg, socket, message, libc::MSG_CMSG_CLOEXEC)
+        })?,
+    )
 }
 
-/// Takes one message whose control part holds one descriptor.
-fn received(socket: &OwnedFd) -> Acted<OwnedFd> {
+fn rights_of_many(context: &Context) -> Acted {
+    let socket = connected(context.path("${DIR}/sock/${FORM}.rights")?.as_bytes())?;
+    holds_secret(
+        context,
+        &received(&socket, |socket, message| {
+            // SAFETY: the message is valid, and comes back below.
+            let mut one = libc::mmsghdr {
+                msg_hdr: unsafe { *message },
+                msg_len: 0,
+            };
+            let flags = libc::MSG_CMSG_CLOEXEC;
+            let none = std::ptr::null_mut::<libc::timespec>();
+            call!(libc::SYS_recvmmsg, socket, &raw mut one, 1, flags, none)?;
+            Ok(one.msg_len.into())
+        })?,
+    )
+}
+
+/// Takes one message whose control part holds one descriptor, by a call that returns its length.
+fn received(socket: &OwnedFd, receive: impl Fn(i32, *mut libc::msghdr) -> Acted<i64>) -> Acted<OwnedFd> {
     let mut byte = 0_u8;
     let mut control = [0_u64; 3];
     let mut part = libc::iovec {
@@ -96,12 +133,7 @@ fn received(socket: &OwnedFd) -> Acted<OwnedFd> {
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
-    let got = call!(
-        libc::SYS_recvmsg,
-        socket.as_raw_fd(),
-        &raw mut message,
-        libc::MSG_CMSG_CLOEXEC
-    )?;
+    let got = receive(socket.as_raw_fd(), &raw mut message)?;
     let whole = size_of::<libc::cmsghdr>() + size_of::<i32>();
     if got != 1 || control[0] != whole as u64 {
         return Err(Stop::Wrong(String::from("the message carried no descriptor")));
