@@ -183,5 +183,5 @@ fn advisories() -> Result<Done> {
 }
 
 fn fuzz_smoke() -> Result<Done> {
-    Ok(Done::Passed(fuzz::fuzz(&fuzz::Args::smoke(10, 2))?))
+    Ok(Done::Passed(fuzz::fuzz(&fuzz::Args::smoke(6, 2))?))
 }

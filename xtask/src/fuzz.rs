@@ -33,18 +33,22 @@ pub(crate) struct Args {
     /// How many targets to run side by side
     #[arg(long, default_value_t = 1)]
     jobs: usize,
+    /// The seed of the mutations; another one each time when none is given
+    #[arg(long)]
+    seed: Option<u32>,
     /// Build the targets and stop
     #[arg(long)]
     build_only: bool,
 }
 
 impl Args {
-    /// Every target, briefly.
+    /// Every target, briefly, and as the last time as far as the clock allows: what CI says is about the change.
     pub(crate) fn smoke(seconds: u64, jobs: usize) -> Self {
         Self {
             target: Vec::new(),
             seconds,
             jobs,
+            seed: Some(1),
             build_only: false,
         }
     }
@@ -95,7 +99,7 @@ pub(crate) fn fuzz(args: &Args) -> Result<String> {
             scope.spawn(|| {
                 while let Some(name) = queue.lock().ok().and_then(|mut names| names.pop_front()) {
                     eprintln!("fuzz {name}: {} s", args.seconds);
-                    let outcome = run(&name, args.seconds, seeds.as_deref());
+                    let outcome = run(&name, args, seeds.as_deref());
                     if let Ok(mut all) = outcomes.lock() {
                         all.push((name, outcome));
                     }
@@ -176,7 +180,7 @@ struct Outcome {
     failed: bool,
 }
 
-fn run(name: &str, seconds: u64, seeds: Option<&Path>) -> Result<Outcome> {
+fn run(name: &str, args: &Args, seeds: Option<&Path>) -> Result<Outcome> {
     let home = target_dir().join("fuzz");
     let (corpus, artifacts) = (home.join("corpus").join(name), home.join("artifacts").join(name));
     for dir in [&corpus, &artifacts, &home.join("logs")] {
@@ -187,7 +191,10 @@ fn run(name: &str, seconds: u64, seeds: Option<&Path>) -> Result<Outcome> {
     let out = File::create(&log)?;
     let mut command = Command::new(program(name));
     command.current_dir(&home).stdout(out.try_clone()?).stderr(out);
-    command.arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-max_total_time={}", args.seconds));
+    if let Some(seed) = args.seed {
+        command.arg(format!("-seed={seed}"));
+    }
     command.args([
         "-rss_limit_mb=2048",
         "-timeout=20",

@@ -13,8 +13,12 @@ mod libraries;
 mod modules;
 mod suite;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +32,9 @@ use kernel::{Kernel, Series};
 
 /// The security modules a machine starts; BPF's is left out to see a host whose `lsm=` lacks it.
 const LSM: &str = "landlock,lockdown,yama";
+
+/// Machines that CI runs at once: a guest's tests mostly keep one of its two processors busy.
+const SIDE_BY_SIDE: usize = 2;
 
 /// How much of a failed command's output is shown.
 const TAIL: usize = 40;
@@ -43,6 +50,9 @@ pub(crate) struct Args {
     /// Boot without BPF among the security modules
     #[arg(long)]
     lsm_without_bpf: bool,
+    /// How many machines to run side by side
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
     /// Boot the remaining machines after a failure
     #[arg(long)]
     keep_going: bool,
@@ -110,7 +120,7 @@ pub(crate) fn vm(args: &Args) -> Result<()> {
         }
     }
     let needs = Needs::get(&boots)?;
-    run(&needs, &boots, &args.test_filter, args.keep_going).map(|_| ())
+    run(&needs, &boots, &args.test_filter, args.keep_going, args.jobs).map(|_| ())
 }
 
 /// The CI step: both LSM kernels, each backend where it is at home: `hook` is for hosts without the BPF LSM.
@@ -136,7 +146,7 @@ pub(crate) fn ci() -> Result<Done> {
         }
     }
     match Needs::get(&boots) {
-        Ok(needs) => Ok(Done::Passed(run(&needs, &boots, &[], true)?)),
+        Ok(needs) => Ok(Done::Passed(run(&needs, &boots, &[], true, SIDE_BY_SIDE)?)),
         Err(error) => Ok(Done::NotRun(format!("{error:#}"))),
     }
 }
@@ -175,64 +185,46 @@ impl Needs {
     }
 }
 
-/// Builds what the machines need, boots them one after the other, prints a table; returns its sum as a sentence.
-fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Result<String> {
+/// What became of one machine.
+struct Booted {
+    row: Vec<String>,
+    counts: Counts,
+    failed: Option<String>,
+}
+
+/// Builds what the machines need, boots them, `jobs` side by side, prints a table; returns its sum as a sentence.
+fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool, jobs: usize) -> Result<String> {
     let suite = suite::build()?;
     let base = image::Base::new(&suite)?;
-    let object = std::env::var_os("PROBITY_BPF_OBJECT").map(|_| image::OBJECT);
-    let mut rows = Vec::new();
-    let mut failed = Vec::new();
-    let mut sum = Counts::default();
-    for boot in boots {
-        let with = if boot.bpf_lsm { "bpf" } else { "no bpf" };
-        let name = format!(
-            "{}-{}-{}",
-            boot.series.name(),
-            boot.backend.name(),
-            with.replace(' ', "-")
-        );
-        let kernel = needs.kernel(boot.series)?;
-        let commands = suite.commands(boot, object, filter);
-        let home = apt::home();
-        let initrd = home.join("root.cpio");
-        fs::write(&initrd, base.archive(kernel, &commands)?)?;
-        let logs = home.join("logs").join(&name);
-        eprintln!("== {name}: {}", kernel.package.trim());
-        let machine = Machine {
-            qemu: &needs.qemu,
-            kernel: &kernel.image,
-            initrd: &initrd,
-            lsm: &boot.lsm(),
-            logs: &logs,
-        };
-        let start = Instant::now();
-        let session = guest::run(&machine, &commands)?;
-        let mut counts = Counts::default();
-        session.ran.iter().for_each(|ran| report(ran, &mut counts));
-        let mut broken = session.broken.is_some();
-        if let Some(what) = session.broken {
-            eprintln!("xtask vm: {what}; see {}", logs.join("console.log").display());
-        } else if session.ran.len() < commands.len() {
-            eprintln!(
-                "xtask vm: only {} of {} commands ran",
-                session.ran.len(),
-                commands.len()
-            );
-            broken = true;
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Result<Booted>>> = Mutex::default();
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, boots.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((index, boot)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    boots.get(index).map(|boot| (index, boot))
+                } {
+                    let booted = boot_one(needs, boot, &suite, &base, filter, &done);
+                    let failed = booted.as_ref().map_or(true, |booted| booted.failed.is_some());
+                    if let Ok(mut done) = done.lock() {
+                        done.insert(index, booted);
+                    }
+                    if failed && !keep_going {
+                        next.store(boots.len(), Ordering::Relaxed);
+                    }
+                }
+            });
         }
-        rows.push(row(boot, with, &counts, broken, start.elapsed()));
-        sum.add(&counts);
-        if broken || counts.failed > 0 {
-            failed.push(name);
-            if !keep_going {
-                break;
-            }
-        }
-    }
+    });
+    let done = done.into_inner().unwrap_or_default();
+    let booted = done.into_values().collect::<Result<Vec<_>>>()?;
+    let rows: Vec<Vec<String>> = booted.iter().map(|booted| booted.row.clone()).collect();
     let head = [
         "kernel", "backend", "lsm", "passed", "failed", "skipped", "result", "time",
     ];
     eprintln!("\n{}", table(&head, &rows));
+    let failed: Vec<&str> = booted.iter().filter_map(|booted| booted.failed.as_deref()).collect();
     if !failed.is_empty() {
         bail!(
             "failed: {}; logs are in {}",
@@ -240,12 +232,71 @@ fn run(needs: &Needs, boots: &[Boot], filter: &[String], keep_going: bool) -> Re
             apt::home().join("logs").display()
         );
     }
+    let mut sum = Counts::default();
+    booted.iter().for_each(|booted| sum.add(&booted.counts));
     Ok(format!(
         "{} boots: {} passed, of which {} could not run there",
         rows.len(),
         sum.passed,
         sum.skipped
     ))
+}
+
+/// Boots one machine; what it said is printed in one piece, under the lock that the results of all are kept by.
+fn boot_one<T>(
+    needs: &Needs,
+    boot: &Boot,
+    suite: &suite::Suite,
+    base: &image::Base,
+    filter: &[String],
+    console: &Mutex<T>,
+) -> Result<Booted> {
+    let object = std::env::var_os("PROBITY_BPF_OBJECT").map(|_| image::OBJECT);
+    let with = if boot.bpf_lsm { "bpf" } else { "no bpf" };
+    let name = format!(
+        "{}-{}-{}",
+        boot.series.name(),
+        boot.backend.name(),
+        with.replace(' ', "-")
+    );
+    let kernel = needs.kernel(boot.series)?;
+    let commands = suite.commands(boot, object, filter);
+    let home = apt::home();
+    let initrd = home.join(format!("root-{name}.cpio"));
+    fs::write(&initrd, base.archive(kernel, &commands)?)?;
+    let logs = home.join("logs").join(&name);
+    let machine = Machine {
+        qemu: &needs.qemu,
+        kernel: &kernel.image,
+        initrd: &initrd,
+        lsm: &boot.lsm(),
+        logs: &logs,
+    };
+    let start = Instant::now();
+    let session = guest::run(&machine, &commands);
+    fs::remove_file(&initrd)?;
+    let session = session?;
+    let held = console.lock();
+    eprintln!("== {name}: {}", kernel.package.trim());
+    let mut counts = Counts::default();
+    session.ran.iter().for_each(|ran| report(ran, &mut counts));
+    let mut broken = session.broken.is_some();
+    if let Some(what) = session.broken {
+        eprintln!("xtask vm: {what}; see {}", logs.join("console.log").display());
+    } else if session.ran.len() < commands.len() {
+        eprintln!(
+            "xtask vm: only {} of {} commands ran",
+            session.ran.len(),
+            commands.len()
+        );
+        broken = true;
+    }
+    drop(held);
+    Ok(Booted {
+        row: row(boot, with, &counts, broken, start.elapsed()),
+        failed: (broken || counts.failed > 0).then_some(name),
+        counts,
+    })
 }
 
 fn row(boot: &Boot, with: &str, counts: &Counts, broken: bool, time: Duration) -> Vec<String> {
