@@ -48,13 +48,19 @@ enum Target {
 
 type Make = fn(&str) -> Result<Bench>;
 
-const BENCHES: [(&str, Make); 6] = [
+const BENCHES: [(&str, Make); 12] = [
     ("safetensors", safetensors),
     ("quick", quick),
     ("agent", agent),
     ("tarball", tarball),
     ("pickles", pickles),
     ("threads", threads),
+    ("tree", tree),
+    ("gzip", |program| codec(program, "gzip")),
+    ("bzip2", |program| codec(program, "bzip2")),
+    ("xz", |program| codec(program, "xz")),
+    ("zstd", |program| codec(program, "zstd")),
+    ("lz4", |program| codec(program, "lz4")),
 ];
 
 /// Runs the benchmarks and prints a table for each.
@@ -174,6 +180,27 @@ fn threads(program: &str) -> Result<Bench> {
             ("--jobs 1", ours(program, &["--jobs", "1"], &path)),
         ],
         targets: vec![Target::SpeedUp(1.7)],
+    })
+}
+
+/// 100,000 small files beside two processes that only hash them.
+fn tree(program: &str) -> Result<Bench> {
+    let path = inputs::small_files()?;
+    let pipe = "find \"$1\" -type f -print0 | xargs -0 -P2 sha256sum";
+    let floor = words(&["sh", "-c", pipe, "sh", &path.display().to_string()]);
+    Ok(Bench {
+        contenders: vec![("probity", ours(program, &[], &path)), ("xargs -P2 sha256sum", floor)],
+        targets: vec![Target::AtMostTimes(2.5)],
+    })
+}
+
+/// A compressed file, scanned, beside the tool of that name that only decompresses it.
+fn codec(program: &str, tool: &str) -> Result<Bench> {
+    let path = inputs::compressed(tool)?;
+    let floor = words(&[tool, "-dc", &path.display().to_string()]);
+    Ok(Bench {
+        contenders: vec![("probity", ours(program, &[], &path)), ("the tool", floor)],
+        targets: vec![Target::AtMostTimes(1.3)],
     })
 }
 

@@ -3,11 +3,13 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use crate::corpus;
 use crate::run::target_dir;
+use crate::tools;
 
 const MIB: u64 = 1 << 20;
 
@@ -42,6 +44,92 @@ pub(crate) fn pickles() -> Result<PathBuf> {
         })?;
     }
     Ok(home)
+}
+
+/// A directory of 100,000 small files, as a front end's `node_modules` holds them: 2,000 packages of 50.
+pub(crate) fn small_files() -> Result<PathBuf> {
+    let home = dir().join("node_modules");
+    let mut noise = Noise(77);
+    for package in 0..2000_u32 {
+        let package = home.join(format!("package-{package:04}"));
+        write_once(&package.join("package.json"), |out| {
+            Ok(out
+                .write_all(b"{\n  \"name\": \"package\",\n  \"version\": \"1.0.0\",\n  \"main\": \"lib/0.js\"\n}\n")?)
+        })?;
+        for number in 0..49_u32 {
+            let length = 200 + noise.next() % 4000;
+            write_once(&package.join("lib").join(format!("{number}.js")), |out| {
+                write_words(out, length, &mut noise)
+            })?;
+        }
+    }
+    Ok(home)
+}
+
+/// 96 MiB of words, compressed by a tool.
+pub(crate) fn compressed(tool: &str) -> Result<PathBuf> {
+    tools::need(tool, "Debian calls it so, but for xz: xz-utils")?;
+    let plain = dir().join("words.txt");
+    write_once(&plain, |out| write_words(out, 96 * MIB, &mut Noise(5)))?;
+    let path = dir().join(format!("words.{tool}"));
+    write_once(&path, |out| {
+        let mut made = Command::new(tool)
+            .args(["-c", "-k"])
+            .arg(&plain)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| tool.to_owned())?;
+        let mut bytes = made.stdout.take().context("no output")?;
+        std::io::copy(&mut bytes, out)?;
+        anyhow::ensure!(made.wait()?.success(), "{tool} failed");
+        Ok(())
+    })?;
+    Ok(path)
+}
+
+/// About `length` bytes of text that repeats itself as source code does.
+fn write_words(out: &mut impl Write, length: u64, noise: &mut Noise) -> Result<()> {
+    const WORDS: [&str; 24] = [
+        "const",
+        "return",
+        "function",
+        "value",
+        "(",
+        ")",
+        "{",
+        "}",
+        "=>",
+        "this.state",
+        "await",
+        "import",
+        "from",
+        "module",
+        "exports",
+        "index",
+        "length",
+        "if",
+        "else",
+        "for",
+        "let",
+        "of",
+        "Object.keys",
+        "undefined",
+    ];
+    let mut written = 0;
+    while written < length {
+        let roll = noise.next();
+        let at = (roll as usize >> 8) % WORDS.len();
+        let word = WORDS.get(at).copied().unwrap_or("const");
+        let end = if roll & 15 == 0 { ";\n" } else { " " };
+        let text = if roll & 7 == 7 {
+            format!("{word}{:x}{end}", roll >> 40)
+        } else {
+            format!("{word}{end}")
+        };
+        out.write_all(text.as_bytes())?;
+        written += text.len() as u64;
+    }
+    Ok(())
 }
 
 /// The largest ELF file of the unpacked corpus.

@@ -106,11 +106,9 @@ fn rights_of_many(context: &Context) -> Acted {
     holds_secret(
         context,
         &received(&socket, |socket, message| {
-            // SAFETY: the message is valid, and comes back below.
-            let mut one = libc::mmsghdr {
-                msg_hdr: unsafe { *message },
-                msg_len: 0,
-            };
+            // SAFETY: `received` lends its own message.
+            let msg_hdr = unsafe { *message };
+            let mut one = libc::mmsghdr { msg_hdr, msg_len: 0 };
             let flags = libc::MSG_CMSG_CLOEXEC;
             let none = std::ptr::null_mut::<libc::timespec>();
             call!(libc::SYS_recvmmsg, socket, &raw mut one, 1, flags, none)?;
