@@ -37,10 +37,14 @@ pub fn render_findings_markdown() -> String {
 /// A rule as plain text wrapped at 80 columns. A word longer than a line (a URL) is not broken.
 pub fn explain(rule: &Rule) -> String {
     let mut text = format!("{}: {}\n", rule.code, rule.summary);
+    let from = match &rule.origin {
+        Some(origin) => format!("from {origin}"),
+        None => format!("since {}", rule.since),
+    };
     let _ = writeln!(
         text,
-        "severity {}, confidence {}, since {}",
-        rule.severity, rule.confidence, rule.since
+        "severity {}, confidence {}, {from}",
+        rule.severity, rule.confidence
     );
     push_block(&mut text, "What it is", &rule.what);
     push_block(&mut text, "Why it is bad", &rule.why);

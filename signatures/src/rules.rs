@@ -82,6 +82,25 @@ impl Rules {
         file.check(name, text)
     }
 
+    /// These rules and `more`, which come from `files`: (name, text) pairs that the digest follows too, whatever their
+    /// order. A rule whose code is taken is left out: the loader refuses it before.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = Rule>, files: &[(&str, &str)]) -> Self {
+        let mut by_code = self.by_code.clone();
+        for rule in more {
+            by_code.entry(rule.code.clone()).or_insert(rule);
+        }
+        let mut contents = vec![("rules".to_owned(), self.digest.clone())];
+        let named = files
+            .iter()
+            .map(|(name, text)| (format!("custom/{name}"), (*text).to_owned()));
+        contents.extend(named);
+        Self {
+            by_code,
+            digest: digest_of(contents),
+        }
+    }
+
     /// The rule of a finding code.
     pub fn get(&self, code: &str) -> Option<&Rule> {
         self.by_code.get(code)
@@ -129,6 +148,9 @@ pub struct Rule {
     pub since: String,
     /// Cases with a severity of their own, by name.
     pub cases: BTreeMap<String, RuleCase>,
+    /// Where a rule of the user stands, `rules/acme.toml:3`; `None` for Probity's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 impl Rule {
@@ -380,6 +402,7 @@ impl RuleFile {
                 .into_iter()
                 .map(|(name, case)| (name.into_inner(), case.into_inner()))
                 .collect(),
+            origin: None,
         })
     }
 }
@@ -388,7 +411,7 @@ fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-fn is_kebab_case(word: &str) -> bool {
+pub(crate) fn is_kebab_case(word: &str) -> bool {
     word.split('-').all(|part| {
         !part.is_empty()
             && part

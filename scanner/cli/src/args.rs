@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Declare(DeclareArgs),
     /// Show what the watcher can observe on this host, proved by doing each act
     Doctor(crate::doctor::args::DoctorArgs),
-    /// List the finding codes
+    /// List the finding codes, and test rules of your own
     Rules(RulesArgs),
     /// Explain a finding code: what it means, why it matters, what to do
     Explain(ExplainArgs),
@@ -66,6 +66,9 @@ pub(crate) struct ScanArgs {
     /// Severities of your own and findings you allow, with reasons (docs/policy.md); read from here only
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Rules of your own (docs/rules.md): a directory of TOML files, looked for besides what Probity knows
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
     /// What the artifact is and may name (docs/declared.md): its digest and hosts are held against it
     #[arg(long, value_name = "FILE")]
     pub(crate) declared: Vec<PathBuf>,
@@ -147,8 +150,39 @@ pub(crate) struct RulesArgs {
 /// What to do with the rules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List every finding code with its severity
-    List,
+    /// List every finding code with its severity, and rules of your own
+    List(RulesListArgs),
+    /// Run the test vectors of rules, and check the rules of Probity itself
+    #[command(after_help = "Exit codes: 0 every vector passes, 1 one fails, 2 a rule is malformed or cannot be read.")]
+    Test(RulesTestArgs),
+}
+
+/// `probity rules list`.
+#[derive(Debug, Args)]
+pub(crate) struct RulesListArgs {
+    /// Rules of your own: a directory of TOML files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+}
+
+/// `probity rules test`.
+#[derive(Debug, Args)]
+pub(crate) struct RulesTestArgs {
+    /// Directories of TOML files; without one, the rules of this build
+    #[arg(value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = RulesFormat::Text, value_name = "FORMAT")]
+    pub(crate) format: RulesFormat,
+}
+
+/// How test results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RulesFormat {
+    /// For people
+    Text,
+    /// One JSON document, schema probity.rules-test/1
+    Json,
 }
 
 /// `probity explain`.
@@ -157,6 +191,9 @@ pub(crate) struct ExplainArgs {
     /// The finding code, as reports show it
     #[arg(value_name = "CODE")]
     pub(crate) code: String,
+    /// Rules of your own: a directory of TOML files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
 }
 
 /// `probity completions`.

@@ -2,20 +2,25 @@
 
 use crate::args::ExplainArgs;
 use crate::output;
+use crate::rules::load;
 use anyhow::{Result, bail};
 use probity_engine::finding::ErrorCode;
 use probity_signatures::{explain, rules};
 
 /// Prints the explanation of one code.
 pub(crate) fn run(args: &ExplainArgs) -> Result<u8> {
-    let Some(rule) = rules().get(&args.code) else {
+    let Some(custom) = load(&args.rules)? else {
+        return Ok(crate::USAGE);
+    };
+    let rules = custom.as_ref().map_or_else(|| rules(), |custom| custom.catalogue());
+    let Some(rule) = rules.get(&args.code) else {
         if ErrorCode::ALL.iter().any(|e| e.as_str() == args.code) {
             bail!(
                 "{} is not a finding but an error: something was not examined, and its message says why",
                 args.code
             );
         }
-        let near = rules()
+        let near = rules
             .iter()
             .map(|r| r.code.as_str())
             .filter(|c| related(c, &args.code))

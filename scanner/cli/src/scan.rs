@@ -4,14 +4,16 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{baseline, complain, declare, output, policy, report};
+use crate::{baseline, complain, declare, output, policy, report, rules};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
+use probity_engine::custom::CustomRules;
 use probity_engine::pipeline::{Depth, Options, Scanner, Stream};
 use probity_engine::policy::Policy;
 use probity_engine::source::Limits;
 use probity_signatures::declared::Declared;
+use probity_signatures::rules as built_in;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -21,7 +23,13 @@ use std::time::Duration;
 
 /// Scans; returns the exit code.
 pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
-    let Some(decided) = decided(args)? else {
+    let Some(custom) = rules::load(&args.rules)? else {
+        return Ok(crate::USAGE);
+    };
+    if custom.is_some() && args.depth == DepthArg::Quick {
+        bail!("--rules looks at content, which --depth quick does not read");
+    }
+    let Some(decided) = decided(args, custom.as_deref())? else {
         return Ok(crate::USAGE);
     };
     let declared = match args.declared.as_slice() {
@@ -31,7 +39,8 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
             None => return Ok(crate::USAGE),
         },
     };
-    let scanner = Scanner::new(options(args, declared, decided.clone())?).context("cannot start worker threads")?;
+    let scanner =
+        Scanner::new(options(args, declared, custom, decided.clone())?).context("cannot start worker threads")?;
     let (mut roots, mut before_stream) = (Vec::new(), None);
     for path in &args.paths {
         if path.as_os_str() == "-" {
@@ -82,9 +91,10 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
 }
 
 /// What the user decided beforehand; `None` when the policy is refused, and why is told.
-fn decided(args: &ScanArgs) -> Result<Option<Policy>> {
+fn decided(args: &ScanArgs, custom: Option<&CustomRules>) -> Result<Option<Policy>> {
+    let known = custom.map_or_else(|| built_in(), |custom| custom.catalogue());
     let mut decided = match &args.policy {
-        Some(path) => match policy::load(path, args.color)? {
+        Some(path) => match policy::load(path, args.color, known)? {
             Some(policy) => policy,
             None => return Ok(None),
         },
@@ -127,10 +137,18 @@ fn output_file(path: &Path, args: &ScanArgs) -> Result<File> {
             path.display()
         );
     }
+    if rules::Files::holds(&args.rules, path) {
+        bail!("--output {} is one of the rules", path.display());
+    }
     output::open(path)
 }
 
-fn options(args: &ScanArgs, declared: Option<Arc<Declared>>, policy: Policy) -> Result<Options> {
+fn options(
+    args: &ScanArgs,
+    declared: Option<Arc<Declared>>,
+    custom: Option<Arc<CustomRules>>,
+    policy: Policy,
+) -> Result<Options> {
     let limits = &args.limits;
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     if args.scratch.is_some() && !scratch.is_dir() {
@@ -155,6 +173,7 @@ fn options(args: &ScanArgs, declared: Option<Arc<Declared>>, policy: Policy) -> 
         exclude: globs(&args.exclude)?,
         fail_on: args.fail_on.0,
         declared,
+        custom,
         policy,
         keep_ledgers: false,
     })

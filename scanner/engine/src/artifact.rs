@@ -2,8 +2,9 @@
 
 use crate::finding::{Finding, ScanError};
 use crate::ledger::Ledger;
-use probity_signatures::{Confidence, Severity};
+use probity_signatures::{Confidence, Rules, Severity};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One host that an artifact names, with the first place where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +177,8 @@ pub struct Report {
     pub seconds: f64,
     /// Files and directories left out by the user.
     pub excluded: u64,
+    /// The rules that findings were judged by: Probity's own, and the user's.
+    pub rules: Arc<Rules>,
     /// Whether everything was examined.
     pub complete: bool,
     /// The verdict on the whole scan.

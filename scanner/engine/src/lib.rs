@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod artifact;
+pub mod custom;
 pub mod fact;
 pub mod finding;
 pub mod format;

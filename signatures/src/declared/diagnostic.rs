@@ -37,6 +37,22 @@ pub struct Diagnostic {
     pub help: String,
 }
 
+impl Diagnostic {
+    /// An error about the whole of a file, shown at its start.
+    pub fn at_start(file: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            level: Level::Error,
+            file: file.into(),
+            line: 1,
+            column: 1,
+            span: 0..0,
+            quoted: String::new(),
+            title: title.into(),
+            help: String::new(),
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.title)

@@ -33,6 +33,8 @@ pub use rule::{
 };
 pub use vars::VarError;
 
+pub(crate) use net::EmbeddedHost;
+
 use std::collections::BTreeMap;
 
 /// A declared set: one file, or several that are held together. Rules keep the order of the files.

@@ -129,7 +129,7 @@ impl FromStr for HostPattern {
 
 /// A host inside an artifact, where an address stands for itself: nothing there says to which name it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct EmbeddedHost(pub(super) HostPattern);
+pub(crate) struct EmbeddedHost(pub(crate) HostPattern);
 
 impl FromStr for EmbeddedHost {
     type Err = NetError;

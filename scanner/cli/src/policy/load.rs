@@ -8,7 +8,7 @@ use crate::diagnostic::{Problem, line_of};
 use probity_engine::format::FORMATS;
 use probity_engine::name::printable;
 use probity_engine::policy::{Allow, Override, PathGlob, Policy, Scope};
-use probity_signatures::{Rule, Severity, rules};
+use probity_signatures::{Rule, Rules, Severity};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -28,7 +28,7 @@ const NO_PARSER: [&str; 2] = ["unknown", "directory"];
 const LONGEST_GLOB: usize = 1024;
 
 /// Loads a policy.
-pub(super) fn policy(name: &str, text: &str, today: Date) -> Result<Policy, Vec<Problem>> {
+pub(super) fn policy<'t>(name: &str, text: &'t str, today: Date, rules: &'t Rules) -> Result<Policy, Vec<Problem>> {
     let document = DeTable::parse(text).map_err(|error| {
         vec![Problem {
             span: error.span().unwrap_or_default(),
@@ -40,6 +40,7 @@ pub(super) fn policy(name: &str, text: &str, today: Date) -> Result<Policy, Vec<
         name: printable(name.as_bytes()),
         text,
         today,
+        rules,
         problems: Vec::new(),
     };
     let policy = loader.document(document.get_ref());
@@ -62,6 +63,7 @@ struct Loader<'t> {
     name: String,
     text: &'t str,
     today: Date,
+    rules: &'t Rules,
     problems: Vec<Problem>,
 }
 
@@ -215,7 +217,7 @@ impl<'t> Loader<'t> {
         }
     }
 
-    fn scope(&mut self, entry: &Entry<'_, 't>) -> (Option<Scope>, Option<&'static Rule>) {
+    fn scope(&mut self, entry: &Entry<'_, 't>) -> (Option<Scope>, Option<&'t Rule>) {
         let mistakes = self.problems.len();
         let rule = self.code(entry);
         let case = self.case(entry, rule);
@@ -232,7 +234,7 @@ impl<'t> Loader<'t> {
         (Some(scope).filter(|_| self.problems.len() == mistakes), rule)
     }
 
-    fn code(&mut self, entry: &Entry<'_, 't>) -> Option<&'static Rule> {
+    fn code(&mut self, entry: &Entry<'_, 't>) -> Option<&'t Rule> {
         if !entry.table.contains_key("code") {
             let title = format!("an entry of [[{}]] needs the code it is about", entry.kind);
             self.wrong(
@@ -242,9 +244,9 @@ impl<'t> Loader<'t> {
             );
         }
         let (text, span) = self.text(entry, "code")?;
-        let rule = rules().get(&text);
+        let rule = self.rules.get(&text);
         if rule.is_none() {
-            let near = nearest(&text, rules().iter().map(|r| r.code.as_str()));
+            let near = nearest(&text, self.rules.iter().map(|r| r.code.as_str()));
             let help = near.map_or_else(
                 || "probity rules list has all codes".to_owned(),
                 |near| format!("did you mean `{near}`? probity rules list has all codes"),

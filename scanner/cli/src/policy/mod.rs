@@ -13,6 +13,7 @@ use crate::diagnostic::Problem;
 use anyhow::{Context, Result, bail};
 use date::Date;
 use probity_engine::policy::Policy;
+use probity_signatures::Rules;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -25,15 +26,15 @@ const LARGEST: u64 = 1 << 20;
 /// Problems that are shown; the rest is counted.
 const SHOWN: usize = 16;
 
-/// Loads a policy. `None` when it is refused: why is on standard error.
+/// Loads a policy, which may speak of `rules`. `None` when it is refused: why is on standard error.
 ///
 /// # Errors
 /// When it cannot be read or is too large.
-pub(crate) fn load(path: &Path, color: Color) -> Result<Option<Policy>> {
+pub(crate) fn load(path: &Path, color: Color, rules: &Rules) -> Result<Option<Policy>> {
     let name = path.display().to_string();
     let bytes = read(path).with_context(|| format!("--policy {name}"))?;
     let today = Date::of(SystemTime::now());
-    match parse(&name, &bytes, today) {
+    match parse(&name, &bytes, today, rules) {
         Ok(policy) => Ok(Some(policy)),
         Err(refusal) => {
             refusal.show(color);
@@ -81,8 +82,8 @@ impl Refusal {
     }
 }
 
-/// Parses and checks a policy. `name` is what people know it as.
-fn parse(name: &str, bytes: &[u8], today: Date) -> Result<Policy, Refusal> {
+/// Parses and checks a policy, which may speak of `rules`. `name` is what people know it as.
+fn parse(name: &str, bytes: &[u8], today: Date, rules: &Rules) -> Result<Policy, Refusal> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let refuse = |text: String, problems| Refusal {
         name: name.to_owned(),
@@ -107,5 +108,5 @@ fn parse(name: &str, bytes: &[u8], today: Date) -> Result<Policy, Refusal> {
             return Err(refuse(String::from_utf8_lossy(bytes).into_owned(), vec![problem]));
         }
     };
-    load::policy(name, text, today).map_err(|problems| refuse(text.to_owned(), problems))
+    load::policy(name, text, today, rules).map_err(|problems| refuse(text.to_owned(), problems))
 }

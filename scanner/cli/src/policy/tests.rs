@@ -13,7 +13,7 @@ const TODAY: Date = Date {
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 fn read(text: impl AsRef<[u8]>) -> Result<Policy, Refusal> {
-    parse("probity.toml", text.as_ref(), TODAY)
+    parse("probity.toml", text.as_ref(), TODAY, probity_signatures::rules())
 }
 
 fn rendered(refusal: &Refusal) -> String {

@@ -42,7 +42,7 @@ fn header(report: &Report) -> Map<String, Value> {
     let roots = report.artifacts.iter().filter(|a| a.nested.is_none()).count();
     let document = json!({
         "schema": SCHEMA,
-        "tool": { "name": "probity", "version": env!("CARGO_PKG_VERSION"), "rules": probity_signatures::rules().digest() },
+        "tool": { "name": "probity", "version": env!("CARGO_PKG_VERSION"), "rules": report.rules.digest() },
         "verdict": report.verdict.as_str(),
         "complete": report.complete,
         "summary": {

@@ -36,7 +36,7 @@ pub(crate) fn render(report: &Report, fail_on: Option<Severity>, out: &mut dyn W
     let threshold = fail_on.map_or("never", Severity::as_str);
     for (name, value) in [
         ("version", env!("CARGO_PKG_VERSION")),
-        ("rules", &probity_signatures::rules().digest()),
+        ("rules", &report.rules.digest()),
         ("fail-on", threshold),
         ("verdict", report.verdict.as_str()),
         ("complete", if report.complete { "true" } else { "false" }),

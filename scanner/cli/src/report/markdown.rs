@@ -8,7 +8,7 @@ use super::text::size;
 use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Kind, Report, Verdict};
 use probity_engine::finding::ScanError;
-use probity_signatures::rules;
+use probity_signatures::Rules;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -43,7 +43,7 @@ pub(crate) fn render(report: &Report, fail_on: Option<Severity>, quick: bool, ou
             row(a, judged, out)?;
         }
         more(findings.len(), out)?;
-        actions(&findings, out)?;
+        actions(&findings, &report.rules, out)?;
     }
     let errors: Vec<(&Artifact, &ScanError)> = report
         .artifacts
@@ -107,7 +107,7 @@ fn row(a: &Artifact, judged: &Judged, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What to do about each code at medium or above, once.
-fn actions(findings: &[(&Artifact, &Judged)], out: &mut dyn Write) -> io::Result<()> {
+fn actions(findings: &[(&Artifact, &Judged)], rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
     let mut seen = BTreeSet::new();
     let grave = findings
         .iter()
@@ -117,7 +117,7 @@ fn actions(findings: &[(&Artifact, &Judged)], out: &mut dyn Write) -> io::Result
         if n == 0 {
             writeln!(out, "\n### What to do\n")?;
         }
-        if let Some(rule) = rules().get(judged.finding.code) {
+        if let Some(rule) = rules.get(judged.finding.code) {
             writeln!(out, "- **{}**: {}", rule.code, prose(&rule.action))?;
         }
     }

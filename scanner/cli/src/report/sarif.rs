@@ -14,7 +14,7 @@ use super::uri;
 use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Kind, Report, Suppressed, Verdict};
 use probity_engine::finding::{ErrorCode, ScanError, Value as Evidence};
-use probity_signatures::{Rule, rules};
+use probity_signatures::{Rule, Rules};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -47,7 +47,7 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
-            "tool": { "driver": driver(&occurring) },
+            "tool": { "driver": driver(&occurring, &report.rules) },
             "invocations": [{
                 "executionSuccessful": report.complete,
                 "exitCode": exit_code,
@@ -96,8 +96,11 @@ fn described(report: &Report) -> &'static str {
     }
 }
 
-fn driver(occurring: &BTreeMap<&'static str, Severity>) -> Value {
-    let described: Vec<Value> = occurring.iter().map(|(code, worst)| rule(code, *worst)).collect();
+fn driver(occurring: &BTreeMap<&'static str, Severity>, rules: &Rules) -> Value {
+    let described: Vec<Value> = occurring
+        .iter()
+        .map(|(code, worst)| rule(code, *worst, rules))
+        .collect();
     let errors: Vec<Value> = ErrorCode::ALL
         .iter()
         .map(|e| {
@@ -113,7 +116,7 @@ fn driver(occurring: &BTreeMap<&'static str, Severity>) -> Value {
         "semanticVersion": env!("CARGO_PKG_VERSION"),
         "rules": described,
         "notifications": errors,
-        "properties": { "rules": rules().digest() },
+        "properties": { "rules": rules.digest() },
     })
 }
 
@@ -127,15 +130,18 @@ fn descriptor(code: &str) -> Value {
 
 /// A rule's own file. `security-severity` is one number for a code, where severities are one for each finding: it is
 /// the worst that occurs.
-fn rule(code: &str, worst: Severity) -> Value {
+fn rule(code: &str, worst: Severity, rules: &Rules) -> Value {
     let mut out = descriptor(code);
-    if let Some(rule) = rules().get(code) {
+    if let Some(rule) = rules.get(code) {
         out["shortDescription"] = json!({ "text": format!("{}.", capital(&rule.summary)) });
         out["fullDescription"] = json!({ "text": one_line(&rule.what) });
         out["help"] = help(rule);
         out["defaultConfiguration"] = json!({ "level": level(rule.severity) });
-        out["properties"] =
-            json!({ "tags": ["security", "ai-artifact"], "precision": precision(rule), "since": rule.since });
+        out["properties"] = json!({ "tags": ["security", "ai-artifact"], "precision": precision(rule) });
+        match &rule.origin {
+            Some(origin) => out["properties"]["origin"] = json!(origin),
+            None => out["properties"]["since"] = json!(rule.since),
+        }
     }
     out["properties"]["security-severity"] = json!(security_severity(worst));
     out

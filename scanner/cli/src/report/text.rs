@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Kind, Report, Suppressed, Verdict};
 use probity_engine::name::printable;
-use probity_signatures::rules;
+use probity_signatures::Rules;
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
@@ -40,7 +40,7 @@ pub(crate) fn render(report: &Report, view: View, out: &mut dyn Write) -> io::Re
     let mut worst: Vec<&Artifact> = report.artifacts.iter().filter(shown).collect();
     worst.sort_by_key(|a| Reverse(a.findings.first().map(|f| f.severity)));
     for a in &worst {
-        artifact(a, lowest, view, out)?;
+        artifact(a, lowest, view, &report.rules, out)?;
     }
     let roots: Vec<&Artifact> = report.artifacts.iter().filter(|a| a.kind == Kind::Root).collect();
     if roots.len() <= LISTED_ROOTS || view.verbose {
@@ -54,7 +54,7 @@ pub(crate) fn render(report: &Report, view: View, out: &mut dyn Write) -> io::Re
     totals(report, view, out)
 }
 
-fn artifact(a: &Artifact, lowest: Severity, view: View, out: &mut dyn Write) -> io::Result<()> {
+fn artifact(a: &Artifact, lowest: Severity, view: View, rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
     let bold = Style::new().bold();
     let place = match &a.nested {
         Some(nested) => format!("{}!{nested}", a.path),
@@ -73,7 +73,7 @@ fn artifact(a: &Artifact, lowest: Severity, view: View, out: &mut dyn Write) -> 
     let findings: Vec<&Judged> = a.findings.iter().filter(|f| f.severity >= lowest).collect();
     let most = if view.verbose { usize::MAX } else { SHOWN };
     for judged in findings.iter().take(most) {
-        finding(judged, view, out)?;
+        finding(judged, view, rules, out)?;
     }
     if findings.len() > most {
         writeln!(
@@ -98,7 +98,7 @@ fn artifact(a: &Artifact, lowest: Severity, view: View, out: &mut dyn Write) -> 
     writeln!(out)
 }
 
-fn finding(judged: &Judged, view: View, out: &mut dyn Write) -> io::Result<()> {
+fn finding(judged: &Judged, view: View, rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
     let f = &judged.finding;
     let style = style(judged.severity);
     let case = f.case.map_or_else(String::new, |c| format!(" ({c})"));
@@ -125,7 +125,7 @@ fn finding(judged: &Judged, view: View, out: &mut dyn Write) -> io::Result<()> {
             count(related.span.len(), "byte")
         ));
     }
-    if let Some(rule) = rules().get(f.code) {
+    if let Some(rule) = rules.get(f.code) {
         lines.push(format!("what to do: {}", rule.action));
     }
     writeln!(out, "{head}")?;

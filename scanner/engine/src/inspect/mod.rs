@@ -5,6 +5,7 @@
 
 mod bytes;
 mod callables;
+mod custom;
 mod embedded;
 mod entries;
 mod hosts;
@@ -12,11 +13,12 @@ mod naming;
 mod segments;
 mod texts;
 
+use crate::custom::CustomRules;
 use crate::fact::Fact;
 use crate::finding::Findings;
 use crate::ledger::{Ledger, Region};
 use crate::sink::hosts::HostHit;
-use crate::sink::{FillResult, MagicHit, TextResult};
+use crate::sink::{FillResult, MagicHit, PatternHit, TextResult};
 use crate::source::{ReadAt, read_full_at};
 use crate::span::Span;
 
@@ -28,6 +30,18 @@ pub struct Closing<'a> {
     pub within: &'a [&'static str],
     /// The last level of the artifact's name, raw.
     pub name: &'a [u8],
+    /// The root's path, escaped.
+    pub path: &'a str,
+    /// The nested path, escaped; `None` for a root.
+    pub nested: Option<&'a str>,
+    /// SHA-256 of the bytes, when they were swept.
+    pub sha256: Option<[u8; 32]>,
+    /// The user's rules, when there are any.
+    pub custom: Option<&'a CustomRules>,
+    /// Places of their patterns in this artifact's own bytes, by pattern and place.
+    pub matches: &'a [PatternHit],
+    /// How many more places of a pattern there are than are kept.
+    pub more: &'a [(u32, u64)],
     /// The byte account.
     pub ledger: &'a Ledger,
     /// What the formats learned.
@@ -109,6 +123,7 @@ pub trait Inspector: Sync {
 pub static INSPECTORS: &[&dyn Inspector] = &[
     &bytes::Bytes,
     &callables::Callables,
+    &custom::Custom,
     &embedded::Embedded,
     &entries::Entries,
     &hosts::Hosts,

@@ -11,7 +11,7 @@ use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
 use crate::sink::hosts::{Confidence, Encoding, HostHit};
-use crate::sink::{FillResult, MagicHit, TextResult};
+use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TextResult};
 use crate::source::ReadAt;
 use crate::span::Span;
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ struct Swept {
     fills: Vec<(Span, FillResult)>,
     hosts: Vec<HostHit>,
     magics: Vec<MagicHit>,
+    matches: Vec<PatternHit>,
+    more: Vec<(u32, u64)>,
     findings: Findings,
     errors: Vec<ScanError>,
 }
@@ -60,7 +62,7 @@ pub(super) fn close(
     owners: &Owners,
 ) -> Vec<Artifact> {
     let swept_all = plan.is_some();
-    let mut swept = share_out(&tree, plan, owners);
+    let mut swept = share_out(ctx, &tree, plan, owners);
     let mut slices: Vec<Vec<(Span, &'static str, bool)>> = vec![Vec::new(); tree.nodes.len()];
     for (index, node) in tree.nodes.iter().enumerate() {
         for below in &node.below {
@@ -101,7 +103,7 @@ pub(super) fn close(
     closed.into_iter().next().flatten().unwrap_or_default()
 }
 
-fn share_out(tree: &Tree, plan: Option<Plan>, owners: &Owners) -> Vec<Swept> {
+fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners) -> Vec<Swept> {
     let mut swept: Vec<Swept> = tree.nodes.iter().map(|_| Swept::default()).collect();
     let Some(plan) = plan else { return swept };
     let base = |node: usize| tree.nodes.get(node).map_or(0, |n| n.window.start());
@@ -164,9 +166,66 @@ fn share_out(tree: &Tree, plan: Option<Plan>, owners: &Owners) -> Vec<Swept> {
                     }
                 }
             }
+            Sink::Patterns(sink) => share_patterns(ctx, tree, owners, sink.finish(), &mut swept),
         }
     }
     swept
+}
+
+/// A place goes to the innermost artifact that holds all of it: bytes that run on from a member into what follows it
+/// stand in the archive.
+fn share_patterns(ctx: &Context<'_>, tree: &Tree, owners: &Owners, scan: PatternScan, swept: &mut [Swept]) {
+    let Some(custom) = &ctx.options.custom else { return };
+    let mut holder: Vec<Option<usize>> = vec![None; tree.nodes.len()];
+    for (index, node) in tree.nodes.iter().enumerate() {
+        for below in &node.below {
+            if let Below::Node(child) = below
+                && let Some(slot) = holder.get_mut(*child)
+            {
+                *slot = Some(index);
+            }
+        }
+    }
+    for mut hit in scan.hits {
+        let mut node = owners.of_segment(hit.segment);
+        let holds = |node: usize| tree.nodes.get(node).is_some_and(|n| n.window.end() >= hit.span.end());
+        while !holds(node)
+            && let Some(above) = holder.get(node).copied().flatten()
+        {
+            node = above;
+        }
+        let base = tree.nodes.get(node).map_or(0, |n| n.window.start());
+        hit.span = lowered(hit.span, base);
+        if let Some(swept) = swept.get_mut(node) {
+            swept.matches.push(hit);
+        }
+    }
+    let id = |pattern: u32| custom.pattern(pattern).map_or("", |(_, ready, ..)| ready.code);
+    for (pattern, segment, more) in scan.more {
+        let Some(swept) = swept.get_mut(owners.of_segment(segment)) else {
+            continue;
+        };
+        swept.more.push((pattern, more));
+        let regions = custom
+            .pattern(pattern)
+            .is_some_and(|(_, ready, ..)| !ready.rule.place.regions.is_empty());
+        if regions && swept.errors.len() < 16 {
+            let message = format!(
+                "rule {}: {more} more places than are kept, and their regions count",
+                id(pattern)
+            );
+            swept.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+        }
+    }
+    if let Some(first) = swept.first_mut() {
+        for pattern in scan.given_up {
+            let message = format!("rule {}: a pattern was not looked for to the end", id(pattern));
+            let error = ScanError::new(ErrorCode::LimitExceeded, message);
+            if first.errors.len() < 16 && !first.errors.contains(&error) {
+                first.errors.push(error);
+            }
+        }
+    }
 }
 
 fn lowered(span: Span, base: u64) -> Span {
@@ -185,12 +244,21 @@ fn close_node(
     if zero_gaps_are_padding(&node.ledger) {
         claim_zero_gaps(&mut node.ledger, &swept.fills);
     }
+    swept
+        .matches
+        .sort_by(|a, b| (a.pattern, a.span).cmp(&(b.pattern, b.span)));
     let mut findings = std::mem::take(&mut node.findings);
     findings.append(std::mem::take(&mut swept.findings));
     let closing = Closing {
         format: node.format,
         within: &node.place.within,
         name: &node.place.name,
+        path: &node.place.path,
+        nested: node.place.nested.as_deref(),
+        sha256: swept.sha256,
+        custom: ctx.options.custom.as_deref(),
+        matches: &swept.matches,
+        more: &swept.more,
         ledger: &node.ledger,
         facts: &node.facts,
         fills: &swept.fills,
@@ -209,7 +277,7 @@ fn close_node(
     }
     let mut findings = findings.close();
     debug_assert!(
-        findings.iter().all(|f| code::ALL.contains(&f.code)),
+        findings.iter().all(|f| ctx.options.rules().get(f.code).is_some()),
         "every code is declared"
     );
     let length = node.window.len();
@@ -245,7 +313,7 @@ fn close_node(
         }
     }
     let complete = errors.is_empty() && held.nested.iter().all(|a| a.complete);
-    let findings = policy::judge(findings, place.nested.as_deref());
+    let findings = policy::judge(findings, place.nested.as_deref(), ctx.options.rules());
     let worst = findings.first().map(|f| f.severity);
     let worst = held
         .nested

@@ -16,9 +16,12 @@ mod tree;
 
 pub use root::{Scanner, Stream};
 
+use crate::custom::CustomRules;
 use crate::policy::Policy;
+use crate::sink::PatternSet;
 use crate::source::{Limits, MemoryBudget};
 use probity_signatures::declared::Declared;
+use probity_signatures::{Rules, rules};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +54,8 @@ pub struct Options {
     pub fail_on: Option<probity_signatures::Severity>,
     /// What the artifact is said to be and to name; findings say where it is not so.
     pub declared: Option<Arc<Declared>>,
+    /// What the user looks for beyond what Probity knows.
+    pub custom: Option<Arc<CustomRules>>,
     /// What the user decided beforehand about findings.
     pub policy: Policy,
     /// Whether closed artifacts keep their ledgers (for region maps).
@@ -67,9 +72,19 @@ impl Default for Options {
             exclude: globset::GlobSet::empty(),
             fail_on: Some(probity_signatures::Severity::Medium),
             declared: None,
+            custom: None,
             policy: Policy::default(),
             keep_ledgers: false,
         }
+    }
+}
+
+impl Options {
+    /// The rules that findings are judged by: Probity's own, and the user's.
+    pub fn rules(&self) -> &Rules {
+        self.custom
+            .as_ref()
+            .map_or_else(|| rules(), |custom| custom.catalogue())
     }
 }
 
@@ -103,6 +118,11 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     pub(crate) fn quick(&self) -> bool {
         self.options.depth == Depth::Quick
+    }
+
+    /// The patterns of the user's rules.
+    pub(crate) fn patterns(&self) -> Option<&Arc<PatternSet>> {
+        self.options.custom.as_ref()?.patterns()
     }
 
     pub(crate) fn count_read(&self, n: u64) {

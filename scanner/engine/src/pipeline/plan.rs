@@ -5,8 +5,11 @@ use super::tree::{Node, Tree};
 use crate::fact::Fact;
 use crate::ledger::{Fill, Gaps, Role};
 use crate::sink::hosts::HostSink;
-use crate::sink::{CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, TextSink};
+use crate::sink::{
+    CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, PatternSet, PatternSink, TextSink,
+};
 use crate::span::Span;
+use std::sync::Arc;
 
 /// Distinct hosts kept for one source.
 const MOST_HOSTS: usize = 200_000;
@@ -22,6 +25,7 @@ pub(super) enum Sink {
     Histogram(Box<HistogramSink>),
     Hosts(Box<HostSink>),
     Magic(Box<MagicSink>),
+    Patterns(Box<PatternSink>),
     Text(Box<TextSink>),
 }
 
@@ -42,6 +46,7 @@ impl Tap {
             Sink::Histogram(sink) => sink.feed(bytes),
             Sink::Hosts(sink) => sink.feed(offset, bytes),
             Sink::Magic(sink) => sink.feed(offset, bytes),
+            Sink::Patterns(sink) => sink.feed(offset, bytes),
             Sink::Text(sink) => sink.feed(offset, bytes),
         }
     }
@@ -53,8 +58,8 @@ pub(super) struct Plan {
     pub(super) others: Vec<Tap>,
 }
 
-/// All taps of the tree over a source of `length` bytes.
-pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners) -> Plan {
+/// All taps of the tree over a source of `length` bytes; `patterns` are those of the user's rules.
+pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&Arc<PatternSet>>) -> Plan {
     let whole = Span::new(0, length);
     let (mut digests, mut others) = (Vec::new(), Vec::new());
     for (owner, node) in tree.nodes.iter().enumerate() {
@@ -106,6 +111,13 @@ pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners) -> Plan {
         owner: 0,
         sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS))),
     });
+    if let Some(patterns) = patterns {
+        others.push(Tap {
+            span: whole,
+            owner: 0,
+            sink: Sink::Patterns(Box::new(PatternSink::new(Arc::clone(patterns), owners.boundaries()))),
+        });
+    }
     for taps in [&mut digests, &mut others] {
         taps.sort_by_key(|t| t.span.start());
     }

@@ -9,13 +9,14 @@ use crate::name;
 use crate::policy;
 use crate::source::walk::{Item, Root, resolve};
 use crate::source::{FileSource, MemoryBudget, MemorySource, Quota, ReadAt, Spool};
+use probity_signatures::{Rules, rules};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 /// Files up to this length are read whole, once, before they are parsed.
@@ -115,6 +116,10 @@ impl Scanner {
             excluded: roots.iter().fold(0, |n, r| n.saturating_add(r.excluded)),
             complete,
             verdict: policy::verdict(worst, complete, self.options.fail_on),
+            rules: match &self.options.custom {
+                Some(custom) => Arc::clone(custom.catalogue()),
+                None => built_in(),
+            },
             artifacts,
         };
         report.seconds = started.elapsed().as_secs_f64();
@@ -148,12 +153,20 @@ impl Scanner {
     /// What was said beforehand, over the artifacts of each root: the declared set, then the user's policy.
     fn decide(&self, groups: &mut [Vec<Artifact>]) {
         if let Some(set) = &self.options.declared {
-            policy::hold(set, groups, self.options.fail_on);
+            policy::hold(set, groups, self.options.rules(), self.options.fail_on);
         }
         for group in groups {
-            self.options.policy.decide(group, self.options.fail_on);
+            self.options
+                .policy
+                .decide(group, self.options.rules(), self.options.fail_on);
         }
     }
+}
+
+/// The rules of this build, shared.
+fn built_in() -> Arc<Rules> {
+    static BUILT_IN: LazyLock<Arc<Rules>> = LazyLock::new(|| Arc::new(rules().clone()));
+    Arc::clone(&BUILT_IN)
 }
 
 impl Report {
@@ -177,7 +190,7 @@ pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn Rea
     let mut taps = if ctx.quick() {
         plan::fills_only(&tree)
     } else {
-        plan::plan(&tree, source.len(), &owners)
+        plan::plan(&tree, source.len(), &owners, ctx.patterns())
     };
     let outcome = match (source.is_empty(), ctx.quick()) {
         (true, _) => Ok(()),

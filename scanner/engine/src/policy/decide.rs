@@ -6,7 +6,7 @@
 
 use super::{Baseline, Scope, order, verdict};
 use crate::artifact::{Artifact, Judged, Kind, Report, Suppressed};
-use probity_signatures::{Severity, rules};
+use probity_signatures::{Rules, Severity};
 
 /// An entry that gives findings another severity.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Policy {
     }
 
     /// Decides over `group`: artifacts in the order of the report, each followed by what it holds.
-    pub(crate) fn decide(&self, group: &mut [Artifact], fail_on: Option<Severity>) {
+    pub(crate) fn decide(&self, group: &mut [Artifact], rules: &Rules, fail_on: Option<Severity>) {
         if self.is_empty() {
             return;
         }
@@ -79,16 +79,16 @@ impl Policy {
                 at = parents.get(holder).copied().flatten();
             }
             if let Some(artifact) = group.get_mut(index) {
-                self.decide_one(artifact, &digests);
+                self.decide_one(artifact, &digests, rules);
             }
         }
         settle(group, fail_on);
     }
 
-    fn decide_one(&self, artifact: &mut Artifact, digests: &[[u8; 32]]) {
+    fn decide_one(&self, artifact: &mut Artifact, digests: &[[u8; 32]], rules: &Rules) {
         let mut kept = Vec::new();
         for mut judged in std::mem::take(&mut artifact.findings) {
-            let critical = is_critical(&judged);
+            let critical = is_critical(&judged, rules);
             let holds = |scope: &Scope| scope.holds(artifact, digests, &judged);
             let level = self
                 .overrides
@@ -146,8 +146,8 @@ pub(super) fn settle(group: &mut [Artifact], fail_on: Option<Severity>) {
 }
 
 /// Whether the rule of a finding calls it critical, whatever a policy says.
-fn is_critical(judged: &Judged) -> bool {
-    rules()
+fn is_critical(judged: &Judged, rules: &Rules) -> bool {
+    rules
         .severity(judged.finding.code, judged.finding.case)
         .is_none_or(|severity| severity == Severity::Critical)
 }

@@ -9,15 +9,15 @@ use crate::artifact::{Artifact, HostPlace, Kind};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::name::escape_level;
 use crate::span::Span;
-use probity_signatures::Severity;
 use probity_signatures::declared::{Declared, Embedded, Subject};
+use probity_signatures::{Rules, Severity};
 use std::collections::BTreeMap;
 
 /// A place in the groups: which group, which artifact of it.
 type Place = (usize, usize);
 
 /// Holds `set` against `groups`: the artifacts of each root, in the order of the report.
-pub(crate) fn hold(set: &Declared, groups: &mut [Vec<Artifact>], fail_on: Option<Severity>) {
+pub(crate) fn hold(set: &Declared, groups: &mut [Vec<Artifact>], rules: &Rules, fail_on: Option<Severity>) {
     let mut held = Held::default();
     if let Some(subject) = &set.subject {
         held.subject(subject, groups);
@@ -27,7 +27,7 @@ pub(crate) fn hold(set: &Declared, groups: &mut [Vec<Artifact>], fail_on: Option
     }
     for (place, findings) in held.findings {
         if let Some(artifact) = at(groups, place) {
-            let judged = judge(findings.close(), artifact.nested.as_deref());
+            let judged = judge(findings.close(), artifact.nested.as_deref(), rules);
             artifact.findings.extend(judged);
             order(&mut artifact.findings);
         }

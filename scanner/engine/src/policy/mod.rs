@@ -17,12 +17,12 @@ pub use scope::{PathGlob, Scope};
 use crate::artifact::{Judged, Verdict};
 use crate::finding::Finding;
 use crate::name;
-use probity_signatures::{Confidence, Severity, rules};
+use probity_signatures::{Confidence, Rules, Severity};
 use sha2::{Digest, Sha256};
 
 /// Gives findings their severities from the rules, their fingerprints and their order: worst first, then by place.
-pub(crate) fn judge(findings: Vec<Finding>, nested: Option<&str>) -> Vec<Judged> {
-    let mut judged: Vec<Judged> = findings.into_iter().map(|f| judge_one(f, nested)).collect();
+pub(crate) fn judge(findings: Vec<Finding>, nested: Option<&str>, rules: &Rules) -> Vec<Judged> {
+    let mut judged: Vec<Judged> = findings.into_iter().map(|f| judge_one(f, nested, rules)).collect();
     order(&mut judged);
     judged
 }
@@ -36,12 +36,10 @@ fn order(judged: &mut [Judged]) {
     });
 }
 
-fn judge_one(finding: Finding, nested: Option<&str>) -> Judged {
+fn judge_one(finding: Finding, nested: Option<&str>, rules: &Rules) -> Judged {
     // A code without a rule is a defect that the tests catch; until then it is treated as the worst.
-    let severity = rules()
-        .severity(finding.code, finding.case)
-        .unwrap_or(Severity::Critical);
-    let confidence = rules()
+    let severity = rules.severity(finding.code, finding.case).unwrap_or(Severity::Critical);
+    let confidence = rules
         .get(finding.code)
         .map_or(Confidence::Certain, |rule| rule.confidence);
     let mut hash = Sha256::new();

@@ -43,6 +43,11 @@ impl PathGlob {
         })
     }
 
+    /// Whether it matches the artifact at `path`, or the one `nested` in it where the glob names a level.
+    pub(crate) fn holds(&self, path: &str, nested: Option<&str>) -> bool {
+        self.matches(path) || nested.is_some_and(|n| self.levels && self.matches(&format!("{path}!{n}")))
+    }
+
     /// Whether it matches `text`.
     pub fn matches(&self, text: &str) -> bool {
         self.matcher.is_match(here(text).replace('!', "!/"))
@@ -80,10 +85,7 @@ impl Scope {
     /// that hold it; one that was not swept has none, and no scope with a digest holds its findings.
     pub(super) fn holds(&self, artifact: &Artifact, digests: &[[u8; 32]], judged: &Judged) -> bool {
         let nested = artifact.nested.as_deref();
-        let by_path = |glob: &PathGlob| {
-            glob.matches(&artifact.path)
-                || nested.is_some_and(|n| glob.levels && glob.matches(&format!("{}!{n}", artifact.path)))
-        };
+        let by_path = |glob: &PathGlob| glob.holds(&artifact.path, nested);
         let finding = &judged.finding;
         self.code == finding.code
             && self.signer.is_none()

@@ -19,6 +19,7 @@ mod fill;
 mod histogram;
 pub mod hosts;
 mod magic;
+mod patterns;
 mod text;
 
 pub use compare::CompareSink;
@@ -27,4 +28,5 @@ pub use digest::DigestSink;
 pub use fill::{FillResult, FillSink};
 pub use histogram::HistogramSink;
 pub use magic::{Magic, MagicHit, MagicSink};
+pub use patterns::{PatternHit, PatternScan, PatternSet, PatternSink};
 pub use text::{TextResult, TextSink};
