@@ -23,6 +23,7 @@ mod markdown;
 mod names;
 mod output;
 mod policy;
+mod rules;
 mod sarif;
 mod shell;
 mod special;
