@@ -74,6 +74,10 @@ const CODES: &[(&str, &str)] = &[
         "critical called=critical constructed=critical named=medium",
     ),
     ("writable-executable", "medium section=medium segment=medium stack=low"),
+    (
+        "yara-match",
+        "medium critical=critical high=high info=info low=low medium=medium",
+    ),
 ];
 
 #[test]

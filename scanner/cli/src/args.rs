@@ -69,6 +69,9 @@ pub(crate) struct ScanArgs {
     /// Rules of your own (docs/rules.md): a directory of TOML files, looked for besides what Probity knows
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Vec<PathBuf>,
+    /// YARA rules of your own (docs/rules.md); needs a build with the feature `yara`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) yara: Vec<PathBuf>,
     /// What the artifact is and may name (docs/declared.md): its digest and hosts are held against it
     #[arg(long, value_name = "FILE")]
     pub(crate) declared: Vec<PathBuf>,

@@ -21,6 +21,7 @@ mod rules;
 mod scan;
 mod stdin;
 mod watch;
+mod yara;
 
 use args::{Cli, Command};
 use clap::Parser;

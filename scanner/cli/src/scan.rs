@@ -4,7 +4,7 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{baseline, complain, declare, output, policy, report, rules};
+use crate::{baseline, complain, declare, output, policy, report, rules, yara};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
@@ -29,6 +29,12 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
     if custom.is_some() && args.depth == DepthArg::Quick {
         bail!("--rules looks at content, which --depth quick does not read");
     }
+    let Some(yara) = yara::load(&args.yara)? else {
+        return Ok(crate::USAGE);
+    };
+    if yara.is_some() && args.depth == DepthArg::Quick {
+        bail!("--yara looks at content, which --depth quick does not read");
+    }
     let Some(decided) = decided(args, custom.as_deref())? else {
         return Ok(crate::USAGE);
     };
@@ -39,8 +45,11 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
             None => return Ok(crate::USAGE),
         },
     };
-    let scanner =
-        Scanner::new(options(args, declared, custom, decided.clone())?).context("cannot start worker threads")?;
+    let scanner = Scanner::new(Options {
+        yara,
+        ..options(args, declared, custom, decided.clone())?
+    })
+    .context("cannot start worker threads")?;
     let (mut roots, mut before_stream) = (Vec::new(), None);
     for path in &args.paths {
         if path.as_os_str() == "-" {
@@ -130,10 +139,15 @@ fn output_file(path: &Path, args: &ScanArgs) -> Result<File> {
     if args.paths.iter().any(same) {
         bail!("--output {} is a file to scan", path.display());
     }
-    let mut deciding = args.policy.iter().chain(&args.baseline).chain(&args.declared);
+    let mut deciding = args
+        .policy
+        .iter()
+        .chain(&args.baseline)
+        .chain(&args.declared)
+        .chain(&args.yara);
     if deciding.any(|other| same(other) || other == path) {
         bail!(
-            "--output {} is the policy or the baseline or the declared set",
+            "--output {} is the policy or the baseline or the declared set or a YARA rule",
             path.display()
         );
     }
@@ -174,6 +188,7 @@ fn options(
         fail_on: args.fail_on.0,
         declared,
         custom,
+        yara: None,
         policy,
         keep_ledgers: false,
     })

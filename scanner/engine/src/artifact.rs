@@ -2,6 +2,7 @@
 
 use crate::finding::{Finding, ScanError};
 use crate::ledger::Ledger;
+use crate::yara::YaraInfo;
 use probity_signatures::{Confidence, Rules, Severity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,6 +180,8 @@ pub struct Report {
     pub excluded: u64,
     /// The rules that findings were judged by: Probity's own, and the user's.
     pub rules: Arc<Rules>,
+    /// The YARA rules that were on.
+    pub yara: Option<YaraInfo>,
     /// Whether everything was examined.
     pub complete: bool,
     /// The verdict on the whole scan.

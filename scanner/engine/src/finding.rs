@@ -73,6 +73,8 @@ pub mod code {
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.
         DECLARED_UNUSED = "declared-unused";
+        /// A YARA rule of the user matches.
+        YARA_MATCH = "yara-match";
     }
 }
 
@@ -117,7 +119,7 @@ pub struct Related {
 /// What the bytes say.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The code, one of [`code::ALL`].
+    /// The code, one of [`code::ALL`] or the id of a rule of the user.
     pub code: &'static str,
     /// The case of the rule that applies, which may change the severity.
     pub case: Option<&'static str>,

@@ -22,5 +22,6 @@ pub mod sink;
 pub mod source;
 pub mod span;
 pub mod walk;
+pub mod yara;
 
 pub use probity_signatures::{Confidence, Severity};

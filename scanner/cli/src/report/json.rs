@@ -40,9 +40,15 @@ fn header(report: &Report) -> Map<String, Value> {
         .map(|s| (s.as_str().to_owned(), json!(report.count(*s))))
         .collect();
     let roots = report.artifacts.iter().filter(|a| a.nested.is_none()).count();
+    let mut tool = json!({
+        "name": "probity", "version": env!("CARGO_PKG_VERSION"), "rules": report.rules.digest(),
+    });
+    if let Some(yara) = &report.yara {
+        tool["yara"] = json!({ "files": yara.files, "rules": yara.rules, "digest": yara.digest });
+    }
     let document = json!({
         "schema": SCHEMA,
-        "tool": { "name": "probity", "version": env!("CARGO_PKG_VERSION"), "rules": report.rules.digest() },
+        "tool": tool,
         "verdict": report.verdict.as_str(),
         "complete": report.complete,
         "summary": {

@@ -47,7 +47,7 @@ pub(crate) fn render(report: &Report, all: bool, exit_code: u8, out: &mut dyn Wr
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
-            "tool": { "driver": driver(&occurring, &report.rules) },
+            "tool": { "driver": driver(&occurring, report) },
             "invocations": [{
                 "executionSuccessful": report.complete,
                 "exitCode": exit_code,
@@ -96,7 +96,12 @@ fn described(report: &Report) -> &'static str {
     }
 }
 
-fn driver(occurring: &BTreeMap<&'static str, Severity>, rules: &Rules) -> Value {
+fn driver(occurring: &BTreeMap<&'static str, Severity>, report: &Report) -> Value {
+    let rules = &report.rules;
+    let mut properties = json!({ "rules": rules.digest() });
+    if let Some(yara) = &report.yara {
+        properties["yara"] = json!(yara.digest);
+    }
     let described: Vec<Value> = occurring
         .iter()
         .map(|(code, worst)| rule(code, *worst, rules))
@@ -116,7 +121,7 @@ fn driver(occurring: &BTreeMap<&'static str, Severity>, rules: &Rules) -> Value 
         "semanticVersion": env!("CARGO_PKG_VERSION"),
         "rules": described,
         "notifications": errors,
-        "properties": { "rules": rules.digest() },
+        "properties": properties,
     })
 }
 

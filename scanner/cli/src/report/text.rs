@@ -238,13 +238,17 @@ fn totals(report: &Report, view: View, out: &mut dyn Write) -> io::Result<()> {
     } else {
         ", and incomplete"
     };
+    let yara = report
+        .yara
+        .as_ref()
+        .map_or_else(String::new, |yara| format!(", {} on", count(yara.rules, "YARA rule")));
     let depth = if view.quick {
         " (structure only: content was not read at --depth quick)"
     } else {
         ""
     };
     let text = format!(
-        "{unfinished}{depth}: {findings}{hidden}{suppressed}; {} ({} nested){excluded}, {} in {:.2} s{rate}",
+        "{unfinished}{depth}: {findings}{hidden}{suppressed}; {} ({} nested){excluded}{yara}, {} in {:.2} s{rate}",
         count(roots as u64, "file"),
         report.nested,
         size(report.bytes),

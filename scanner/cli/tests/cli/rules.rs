@@ -511,3 +511,36 @@ fn the_examples_of_the_documentation_are_as_they_say() {
     }
     assert_eq!((accepted, refused), (3, 1));
 }
+
+#[test]
+fn yara_rules_need_a_build_with_yara_and_are_named_by_the_report() {
+    let dir = temp();
+    put(dir.path(), "file", b"\x00\x01 ACME_BEACON \xff");
+    put(
+        dir.path(),
+        "acme.yar",
+        b"rule Beacon : c2 { meta: severity = \"high\" strings: $a = \"ACME_BEACON\" condition: $a }",
+    );
+    put(dir.path(), "bad.yar", b"rule Beacon {\n  condition: nothing\n}");
+    let run = scan(dir.path(), &["file", "--yara", "acme.yar"]);
+    if !probity_engine::yara::YaraRules::AVAILABLE {
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+        assert!(run.stderr.contains("--features yara"), "{}", run.stderr);
+        return;
+    }
+    let report = run.expect(1, "findings", true);
+    assert_eq!(of(&report, "yara-match")[0]["evidence"]["rule"], "Beacon");
+    assert_eq!(
+        (&report["tool"]["yara"]["rules"], &report["tool"]["yara"]["files"][0]),
+        (&1.into(), &"acme.yar".into())
+    );
+    let text = run_in(dir.path(), &["scan", "file", "--yara", "acme.yar"]);
+    assert!(text.stdout.contains("1 YARA rule on"), "{}", text.stdout);
+    let bad = scan(dir.path(), &["file", "--yara", "bad.yar"]);
+    assert_eq!((bad.code, bad.stdout.as_str()), (2, ""));
+    assert!(bad.stderr.contains("bad.yar:2:"), "{}", bad.stderr);
+    assert_eq!(
+        scan(dir.path(), &["file", "--yara", "acme.yar", "--depth", "quick"]).code,
+        2
+    );
+}

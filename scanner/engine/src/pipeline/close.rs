@@ -247,6 +247,7 @@ fn close_node(
     swept
         .matches
         .sort_by(|a, b| (a.pattern, a.span).cmp(&(b.pattern, b.span)));
+    let mut swept_errors = std::mem::take(&mut swept.errors);
     let mut findings = std::mem::take(&mut node.findings);
     findings.append(std::mem::take(&mut swept.findings));
     let closing = Closing {
@@ -275,6 +276,10 @@ fn close_node(
     for inspector in INSPECTORS {
         inspector.inspect(&closing, &mut findings);
     }
+    if let Some(yara) = ctx.options.yara.as_ref().filter(|_| swept_all) {
+        let timeout = ctx.options.limits.timeout;
+        yara.examine(source, node.window, timeout, &mut findings, &mut swept_errors);
+    }
     let mut findings = findings.close();
     debug_assert!(
         findings.iter().all(|f| ctx.options.rules().get(f.code).is_some()),
@@ -298,7 +303,7 @@ fn close_node(
     let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
     drop(closing);
     let mut errors = std::mem::take(&mut node.errors);
-    errors.append(&mut swept.errors);
+    errors.append(&mut swept_errors);
     errors.sort_by_key(|e| e.offset);
     errors.dedup();
     let place = &node.place;

@@ -20,6 +20,7 @@ use crate::custom::CustomRules;
 use crate::policy::Policy;
 use crate::sink::PatternSet;
 use crate::source::{Limits, MemoryBudget};
+use crate::yara::YaraRules;
 use probity_signatures::declared::Declared;
 use probity_signatures::{Rules, rules};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub struct Options {
     pub declared: Option<Arc<Declared>>,
     /// What the user looks for beyond what Probity knows.
     pub custom: Option<Arc<CustomRules>>,
+    /// YARA rules of the user.
+    pub yara: Option<Arc<YaraRules>>,
     /// What the user decided beforehand about findings.
     pub policy: Policy,
     /// Whether closed artifacts keep their ledgers (for region maps).
@@ -73,6 +76,7 @@ impl Default for Options {
             fail_on: Some(probity_signatures::Severity::Medium),
             declared: None,
             custom: None,
+            yara: None,
             policy: Policy::default(),
             keep_ledgers: false,
         }

@@ -116,6 +116,7 @@ impl Scanner {
             excluded: roots.iter().fold(0, |n, r| n.saturating_add(r.excluded)),
             complete,
             verdict: policy::verdict(worst, complete, self.options.fail_on),
+            yara: self.options.yara.as_ref().map(|yara| yara.info().clone()),
             rules: match &self.options.custom {
                 Some(custom) => Arc::clone(custom.catalogue()),
                 None => built_in(),
