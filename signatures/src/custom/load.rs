@@ -260,7 +260,7 @@ impl<'t> Loader<'t, '_> {
             what: described(&detect, &place),
             summary,
             why: reason.clone(),
-            action: action.unwrap_or_else(|| "look at the place; the rule says why it matters".to_owned()),
+            action: action.unwrap_or_else(|| format!("look at the place; the rule says: {reason}")),
             references,
             since: String::new(),
             cases: BTreeMap::new(),

@@ -3,6 +3,8 @@
 //! What a rule is comes from `probity-signatures`; where its patterns stand is found by the sweep; whether it holds is
 //! decided when an artifact is closed. Nothing of this exists in a scan without `--rules`.
 
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 pub use vectors::Outcome;

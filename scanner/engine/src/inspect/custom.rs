@@ -8,6 +8,7 @@ use super::{Closing, Inspector};
 use crate::custom::{CustomRules, Ready};
 use crate::finding::{Finding, Findings};
 use crate::sink::PatternHit;
+use crate::sink::hosts::Confidence;
 use crate::span::Span;
 use probity_signatures::custom::{Detect, Encoding, Known};
 use std::collections::BTreeMap;
@@ -76,6 +77,14 @@ fn hosts(rules: &CustomRules, artifact: &Closing<'_>, out: &mut Findings) {
                 .evidence("host", hit.host.clone())
                 .evidence("pattern", pattern)
                 .evidence("count", hit.count)
+                .evidence(
+                    "reading",
+                    if hit.confidence == Confidence::Likely {
+                        "likely"
+                    } else {
+                        "possible"
+                    },
+                )
                 .key(hit.host.clone());
             out.push(finding);
         }
@@ -120,9 +129,10 @@ fn patterns(rules: &CustomRules, artifact: &Closing<'_>, out: &mut Findings) {
             });
             known.count = known.count.saturating_add(1);
         }
-        for ((pattern, segment_count), more) in dropped(artifact, &places) {
-            if let Some(known) = places.get_mut(&(pattern, segment_count)) {
-                known.count = known.count.saturating_add(more);
+        // Places that were counted and not kept go to the first region of their pattern.
+        for (pattern, more) in artifact.more {
+            if let Some((_, known)) = places.iter_mut().find(|((number, _), _)| number == pattern) {
+                known.count = known.count.saturating_add(*more);
             }
         }
         let places: Vec<Places<'_>> = places.into_values().collect();
@@ -134,15 +144,6 @@ fn patterns(rules: &CustomRules, artifact: &Closing<'_>, out: &mut Findings) {
             out.push(found);
         }
     }
-}
-
-/// Places that were counted and not kept: they go to the first region of their pattern.
-fn dropped(artifact: &Closing<'_>, places: &BTreeMap<(u32, String), Places<'_>>) -> Vec<((u32, String), u64)> {
-    let kept = artifact.more.iter().filter_map(|(pattern, more)| {
-        let (key, _) = places.iter().find(|((number, _), _)| number == pattern)?;
-        Some((key.clone(), *more))
-    });
-    kept.collect()
 }
 
 fn finding(ready: &Ready, place: &Places<'_>) -> Finding {

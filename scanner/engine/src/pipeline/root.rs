@@ -203,6 +203,11 @@ pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn Rea
         (Err(error), Some(node)) => node.errors.push(error),
         _ => swept = Some(taps),
     }
+    let asked = ctx.options.custom.is_some() || ctx.options.yara.is_some();
+    if let (true, true, Some(node)) = (asked, ctx.quick(), tree.nodes.first_mut()) {
+        let message = "rules of the user look at content, which is not read at --depth quick";
+        node.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+    }
     if let (Some(change), Some(node)) = (source.changed(), tree.nodes.first_mut()) {
         node.errors.push(ScanError::new(ErrorCode::ChangedDuringScan, change));
     }
