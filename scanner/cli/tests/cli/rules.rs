@@ -156,7 +156,7 @@ fn each_kind_of_rule_fires_at_its_place_and_leaves_the_near_miss_alone() {
         assert_eq!(findings(&report), [""; 0], "without --rules nothing is looked for");
     }
     let text = under_rules(dir.path(), &["hit"]).json();
-    assert_eq!(of(&text, "acme-both")[0]["related"][0]["offset"], 3);
+    assert_eq!(of(&text, "acme-both")[0]["related"][0]["offset"], 15);
 }
 
 #[test]
