@@ -26,7 +26,10 @@ const CODES: &[(&str, &str)] = &[
     ),
     ("declared-digest", "high absent=medium"),
     ("declared-unused", "info"),
-    ("duplicate-entry", "high case-insensitive=low identical=low"),
+    (
+        "duplicate-entry",
+        "high case-insensitive=low identical=low normal-form=low",
+    ),
     ("duplicate-key", "medium document=low same-value=info"),
     ("embedded-executable", "high bundled=info hidden=high"),
     ("encrypted-entry", "medium"),
@@ -34,6 +37,20 @@ const CODES: &[(&str, &str)] = &[
     (
         "header-mismatch",
         "high crc=high extra=info method=high name=high size=high timestamp=info",
+    ),
+    ("hidden-text", "medium bidi=medium tag=medium zero-width=medium"),
+    ("image-inventory", "info history=info privileged=info whiteouts=info"),
+    (
+        "image-mismatch",
+        "high cycle=medium digest=high layers=medium missing=low size=high whiteout=medium",
+    ),
+    (
+        "import-code",
+        "high decoded=high dynamic=medium network=medium process=high unreferenced=low",
+    ),
+    (
+        "install-script",
+        "info conda=info dangerous=high download=medium implicit=info lifecycle=info missing=medium",
     ),
     (
         "ip-literal-url",
@@ -49,15 +66,37 @@ const CODES: &[(&str, &str)] = &[
         "overlapping-regions",
         "high entries=high modules=info notes=info tensors=high",
     ),
+    ("package-inventory", "info commands=info entry-points=info"),
+    (
+        "package-manifest",
+        "low bin-escape=high bin-missing=low bundled-missing=low two-manifests=high",
+    ),
     ("path-traversal", "high absolute=high extracted-by-none=medium"),
     ("polyglot", "high"),
     (
         "reader-disagreement",
         "medium accepts=high extent=medium name=medium rejects=info",
     ),
+    (
+        "record-mismatch",
+        "medium absent=medium digest=high digest-installed=medium encoding=info missing=low missing-installed=info name=medium no-digest=medium not-compared=info unlisted=high unlisted-metadata=low version=low",
+    ),
+    (
+        "remote-code",
+        "low absent=low foreign=medium library=info local-base=info own=low trusted=medium",
+    ),
+    (
+        "shard-index",
+        "low extra=low missing=low tensor-missing=medium tensor-twice=medium tensor-unlisted=low total-size=low",
+    ),
     ("special-file", "low"),
+    (
+        "startup-code",
+        "medium backport=info customize=high elsewhere=low known=info own-module=low pth=high standard-module=medium",
+    ),
     ("suspicious-entry", "high entry-outside-sections=high note-load=high"),
     ("symlink-escape", "high hardlink=high"),
+    ("template-drift", "low files=low gguf=info"),
     (
         "trailing-bytes",
         "high archive=low binary=medium newline=info overlay=info self-extracting=low text=low zeros=info",

@@ -1,6 +1,7 @@
 //! The closed result for one artifact, and the report over all of them.
 
 use crate::finding::{Finding, ScanError};
+use crate::inspect::container::Export;
 use crate::ledger::Ledger;
 use crate::yara::YaraInfo;
 use probity_signatures::{Confidence, Rules, Severity};
@@ -150,6 +151,8 @@ pub struct Artifact {
     pub signed: bool,
     /// The ledger, when the caller asked to keep it.
     pub ledger: Option<Ledger>,
+    /// What the container that holds it is judged by, until that is done.
+    pub(crate) export: Option<Box<Export>>,
 }
 
 impl Artifact {

@@ -79,6 +79,15 @@ pub enum Fact {
         /// Their CRC-32 (IEEE 802.3), as stated.
         crc32: u32,
     },
+    /// A member that runs with the rights of its owner or group rather than of who runs it.
+    Privileged {
+        /// The member's raw name.
+        name: Box<[u8]>,
+        /// Its permission bits.
+        mode: u32,
+        /// Where they stand.
+        span: Span,
+    },
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.

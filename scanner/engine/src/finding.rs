@@ -69,6 +69,30 @@ pub mod code {
         BUNDLE_AUTOLOAD = "bundle-autoload";
         /// The subject is not the file that the declared set names.
         DECLARED_DIGEST = "declared-digest";
+        /// A package's list of its files is not what is there.
+        RECORD_MISMATCH = "record-mismatch";
+        /// A file of a package runs without being asked for.
+        STARTUP_CODE = "startup-code";
+        /// A program that runs when a package is installed.
+        INSTALL_SCRIPT = "install-script";
+        /// A package's manifest says of its files what is not so.
+        PACKAGE_MANIFEST = "package-manifest";
+        /// What a package brings.
+        PACKAGE_INVENTORY = "package-inventory";
+        /// A model's index of its files is not what is there.
+        SHARD_INDEX = "shard-index";
+        /// A model's configuration names code.
+        REMOTE_CODE = "remote-code";
+        /// A model's source acts as soon as it is imported.
+        IMPORT_CODE = "import-code";
+        /// Copies of a chat template differ.
+        TEMPLATE_DRIFT = "template-drift";
+        /// Text that nobody sees.
+        HIDDEN_TEXT = "hidden-text";
+        /// An image is not made of what it says.
+        IMAGE_MISMATCH = "image-mismatch";
+        /// What an image brings.
+        IMAGE_INVENTORY = "image-inventory";
         /// A host that the declared set does not name.
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.
@@ -112,8 +136,19 @@ impl From<u64> for Value {
 pub struct Related {
     /// The region's name.
     pub region: String,
-    /// Its bytes in the same artifact.
+    /// Its bytes in the artifact that holds it.
     pub span: Span,
+    /// The artifact that holds it, when it is another one.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// An artifact other than the one a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The root's path, escaped.
+    pub path: String,
+    /// The nested path, escaped.
+    pub nested: Option<String>,
 }
 
 /// What the bytes say.
@@ -189,6 +224,18 @@ impl Finding {
         self.related.push(Related {
             region: region.into(),
             span,
+            elsewhere: None,
+        });
+        self
+    }
+
+    /// Adds a place in another artifact.
+    #[must_use]
+    pub fn related_in(mut self, region: impl Into<String>, span: Span, elsewhere: Elsewhere) -> Self {
+        self.related.push(Related {
+            region: region.into(),
+            span,
+            elsewhere: Some(elsewhere),
         });
         self
     }

@@ -13,6 +13,29 @@ pub fn escape_level(raw: &[u8]) -> String {
     escape(raw, true)
 }
 
+/// The raw bytes of one level, as [`escape_level`] wrote it. What that cut off is not known any more.
+pub fn unescape_level(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let digits = behind.get(..2).and_then(|d| std::str::from_utf8(d).ok());
+        match digits
+            .filter(|_| *byte == b'%')
+            .and_then(|d| u8::from_str_radix(d, 16).ok())
+        {
+            Some(raw) => {
+                out.push(raw);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    out
+}
+
 /// A path given by the user or the walk, escaped; `!` is escaped too, so that levels stay unambiguous.
 pub fn escape_path(raw: &[u8]) -> String {
     escape(raw, true)
@@ -78,6 +101,7 @@ mod tests {
         ] {
             assert_eq!(escape_level(raw), level);
             assert_eq!(printable(raw), text);
+            assert_eq!(unescape_level(level), raw);
         }
         assert!(escape_level(&[b'a'; 70_000]).len() < 4200);
     }

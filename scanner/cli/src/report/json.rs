@@ -111,8 +111,12 @@ fn finding(a: &Artifact, judged: &Judged) -> Value {
         .related
         .iter()
         .map(|r| {
+            let (path, nested) = match &r.elsewhere {
+                Some(other) => (&other.path, &other.nested),
+                None => (&a.path, &a.nested),
+            };
             json!({
-                "path": a.path, "nested": a.nested, "region": printable(r.region.as_bytes()),
+                "path": path, "nested": nested, "region": printable(r.region.as_bytes()),
                 "offset": r.span.start(), "length": r.span.len(),
             })
         })

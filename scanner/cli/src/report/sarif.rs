@@ -13,7 +13,7 @@ use super::markdown::prose;
 use super::uri;
 use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Kind, Report, Suppressed, Verdict};
-use probity_engine::finding::{ErrorCode, ScanError, Value as Evidence};
+use probity_engine::finding::{Elsewhere, ErrorCode, ScanError, Value as Evidence};
 use probity_signatures::{Rule, Rules};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -344,6 +344,18 @@ fn position(a: &Artifact, place: Place<'_>, region: Option<(u64, Option<u64>)>) 
     Value::Object(out)
 }
 
+/// A place in another artifact than the one the result is about.
+fn elsewhere(other: &Elsewhere) -> Value {
+    match &other.nested {
+        Some(nested) => {
+            let name = nested.rsplit('!').next().unwrap_or(nested);
+            let full = format!("{}!{nested}", other.path);
+            json!({ "logicalLocations": [{ "name": name, "fullyQualifiedName": full, "kind": "member" }] })
+        }
+        None => json!({ "physicalLocation": { "artifactLocation": { "uri": uri::from_path(&other.path, false) } } }),
+    }
+}
+
 fn result(a: &Artifact, place: Place<'_>, judged: &Judged, rule_index: &BTreeMap<&str, usize>) -> Value {
     let f = &judged.finding;
     let evidence: Map<String, Value> = f.evidence.iter().map(|(k, v)| ((*k).to_owned(), value(v))).collect();
@@ -356,7 +368,10 @@ fn result(a: &Artifact, place: Place<'_>, judged: &Judged, rule_index: &BTreeMap
         .iter()
         .take(LIST)
         .map(|r| {
-            let mut out = position(a, place, Some((r.span.start(), Some(r.span.len()))));
+            let mut out = match &r.elsewhere {
+                Some(other) => elsewhere(other),
+                None => position(a, place, Some((r.span.start(), Some(r.span.len())))),
+            };
             out["message"] = json!({ "text": message(&r.region) });
             out
         })

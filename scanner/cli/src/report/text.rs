@@ -119,6 +119,11 @@ fn finding(judged: &Judged, view: View, rules: &Rules, out: &mut dyn Write) -> i
     }
     for related in &f.related {
         let region = printable(related.region.as_bytes());
+        if let Some(other) = &related.elsewhere {
+            let nested = other.nested.as_deref().map_or_else(String::new, |n| format!("!{n}"));
+            lines.push(format!("see also {}{nested}", other.path));
+            continue;
+        }
         lines.push(format!(
             "see also {region} at {:#x}, {}",
             related.span.start(),

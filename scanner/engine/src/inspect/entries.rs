@@ -17,8 +17,7 @@ pub(super) struct Entries;
 impl Inspector for Entries {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         let mut names: HashMap<&[u8], &Entry> = HashMap::new();
-        // A Debian package is an `ar` of tars that are unpacked at the root of the file system.
-        let at_root = artifact.within.contains(&"ar");
+        let at_root = artifact.at_root;
         for fact in artifact.facts {
             match fact {
                 Fact::Entry(entry) => {

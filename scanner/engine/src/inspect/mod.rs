@@ -5,6 +5,7 @@
 
 mod bytes;
 mod callables;
+pub(crate) mod container;
 mod custom;
 mod embedded;
 mod entries;
@@ -28,6 +29,8 @@ pub struct Closing<'a> {
     pub format: &'static str,
     /// The formats of what holds the artifact, the root's first.
     pub within: &'a [&'static str],
+    /// Whether it is unpacked at the root of a file system: absolute links lead where its own tree goes.
+    pub at_root: bool,
     /// The last level of the artifact's name, raw.
     pub name: &'a [u8],
     /// The root's path, escaped.

@@ -1,18 +1,19 @@
 //! Close: sinks become results, inspectors run, artifacts are closed, children before parents.
 
-use super::Context;
 use super::owners::Owners;
 use super::plan::{Plan, Sink, zero_gaps_are_padding};
 use super::tree::{Below, Node, Tree};
+use super::{Context, export};
 use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorSummary};
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
+use crate::inspect::container::{Around, Container};
 use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
 use crate::sink::hosts::{Confidence, Encoding, HostHit};
 use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TextResult};
-use crate::source::ReadAt;
+use crate::source::{Quota, ReadAt};
 use crate::span::Span;
 use std::collections::BTreeMap;
 
@@ -50,12 +51,21 @@ impl Held {
             self.nested.append(&mut artifacts);
         }
     }
+
+    /// Drops what the children handed up: their container is closed.
+    fn forget(&mut self, quota: &mut Quota) {
+        for at in &self.direct {
+            let export = self.nested.get_mut(*at).and_then(|child| child.export.take());
+            quota.release(export.map_or(0, |export| export.weight()));
+        }
+    }
 }
 
 /// Closes every node of the tree; the result is the root's artifact followed by what it holds, in order.
 /// `plan` is `None` when the sweep did not reach the end or was not asked for.
 pub(super) fn close(
     ctx: &Context<'_>,
+    quota: &mut Quota,
     source: &dyn ReadAt,
     tree: Tree,
     plan: Option<Plan>,
@@ -92,7 +102,8 @@ pub(super) fn close(
             });
         }
         let results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();
-        let artifact = close_node(ctx, source, node, results, swept_all, &held);
+        let artifact = close_node(ctx, quota, source, node, results, swept_all, &held);
+        held.forget(quota);
         let mut all = Vec::with_capacity(held.nested.len().saturating_add(1));
         all.push(artifact);
         all.append(&mut held.nested);
@@ -234,6 +245,7 @@ fn lowered(span: Span, base: u64) -> Span {
 
 fn close_node(
     ctx: &Context<'_>,
+    quota: &mut Quota,
     source: &dyn ReadAt,
     mut node: Node,
     mut swept: Swept,
@@ -253,6 +265,7 @@ fn close_node(
     let closing = Closing {
         format: node.format,
         within: &node.place.within,
+        at_root: node.place.layer || node.place.within.contains(&"ar"),
         name: &node.place.name,
         path: &node.place.path,
         nested: node.place.nested.as_deref(),
@@ -276,9 +289,22 @@ fn close_node(
     for inspector in INSPECTORS {
         inspector.inspect(&closing, &mut findings);
     }
+    let mut errors = std::mem::take(&mut node.errors);
+    errors.append(&mut swept_errors);
     if let Some(yara) = ctx.options.yara.as_ref().filter(|_| swept_all) {
         let timeout = ctx.options.limits.timeout;
-        yara.examine(source, node.window, timeout, &mut findings, &mut swept_errors);
+        yara.examine(source, node.window, timeout, &mut findings, &mut errors);
+    }
+    if node.facts.iter().any(|fact| matches!(fact, Fact::Entry(_))) {
+        let excluded = globset::GlobSet::empty();
+        let around = Around {
+            name: &node.place.name,
+            format: node.format,
+            excluded: &excluded,
+            whole: errors.is_empty() && !node.cut_short,
+        };
+        let container = Container::of_archive(around, &node.facts, &held.nested, &held.direct);
+        container.inspect(&mut findings, &mut errors);
     }
     let mut findings = findings.close();
     debug_assert!(
@@ -302,8 +328,7 @@ fn close_node(
     }
     let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
     drop(closing);
-    let mut errors = std::mem::take(&mut node.errors);
-    errors.append(&mut swept_errors);
+    let handed_up = export::take(quota, source, &node, swept.sha256, &mut errors);
     errors.sort_by_key(|e| e.offset);
     errors.dedup();
     let place = &node.place;
@@ -358,6 +383,7 @@ fn close_node(
         complete,
         signed,
         ledger: ctx.options.keep_ledgers.then_some(node.ledger),
+        export: handed_up,
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod close;
 mod decode;
+mod directory;
+mod export;
 mod owners;
 mod plan;
 mod root;

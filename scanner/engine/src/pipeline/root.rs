@@ -2,9 +2,10 @@
 
 use super::owners::Owners;
 use super::tree::Place;
-use super::{Context, Options, Progress, close, plan, sweep, tree};
-use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, Report, Verdict};
+use super::{Context, Options, Progress, close, directory, plan, sweep, tree};
+use crate::artifact::{Artifact, ByteCounts, Kind, Report};
 use crate::finding::{ErrorCode, ScanError};
+use crate::inspect::container::{Want, is_layer};
 use crate::name;
 use crate::policy;
 use crate::source::walk::{Item, Root, resolve};
@@ -79,11 +80,11 @@ impl Scanner {
             let group = self.pool.install(|| examine_stream(&ctx, s.reader, "-"));
             (s.after, group)
         });
-        let jobs: Vec<&Item> = roots.iter().flat_map(|r| &r.items).collect();
+        let jobs: Vec<(&Item, Want)> = roots.iter().flat_map(directory::wanted).collect();
         let done: Vec<Vec<Artifact>> = self.pool.install(|| {
             jobs.par_iter()
                 .with_max_len(1)
-                .map(|item| examine_item(&ctx, item))
+                .map(|(item, want)| examine_item(&ctx, item, *want))
                 .collect()
         });
         let mut done = done.into_iter();
@@ -92,12 +93,15 @@ impl Scanner {
             if streamed.as_ref().is_some_and(|(after, _)| *after == index) {
                 groups.extend(streamed.take().map(|(_, group)| group));
             }
-            let files: Vec<Artifact> = done.by_ref().take(root.items.len()).flatten().collect();
+            let files: Vec<Vec<Artifact>> = done.by_ref().take(root.items.len()).collect();
             let mut group = Vec::with_capacity(files.len().saturating_add(1));
             if root.directory {
-                group.push(directory(&ctx, root, &files));
+                group.push(directory::close(&ctx, root, &files));
             }
-            group.extend(files);
+            group.extend(files.into_iter().flatten().map(|mut artifact| {
+                artifact.export = None;
+                artifact
+            }));
             groups.push(group);
         }
         groups.extend(streamed.map(|(_, group)| group));
@@ -211,10 +215,10 @@ pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn Rea
     if let (Some(change), Some(node)) = (source.changed(), tree.nodes.first_mut()) {
         node.errors.push(ScanError::new(ErrorCode::ChangedDuringScan, change));
     }
-    close::close(ctx, source.as_ref(), tree, swept, &owners)
+    close::close(ctx, quota, source.as_ref(), tree, swept, &owners)
 }
 
-fn place(path: &Path) -> Place {
+pub(super) fn place(path: &Path) -> Place {
     Place {
         path: name::escape_path(path.as_os_str().as_bytes()),
         nested: None,
@@ -222,11 +226,16 @@ fn place(path: &Path) -> Place {
         level: 0,
         expected: true,
         within: Vec::new(),
+        want: Want::Nothing,
+        layer: is_layer(path.as_os_str().as_bytes()),
     }
 }
 
-fn examine_item(ctx: &Context<'_>, item: &Item) -> Vec<Artifact> {
-    let place = place(&item.path);
+fn examine_item(ctx: &Context<'_>, item: &Item, want: Want) -> Vec<Artifact> {
+    let place = Place {
+        want,
+        ..place(&item.path)
+    };
     ctx.progress.started(&place.path);
     let artifacts = match &item.what {
         Err(error) => vec![unexamined(ctx, place, error.clone())],
@@ -313,7 +322,7 @@ fn spool(ctx: &Context<'_>, quota: &mut Quota, stream: &mut dyn Read) -> Result<
     spool.finish().map_err(failed)
 }
 
-fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> Artifact {
+pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> Artifact {
     Artifact {
         path: place.path,
         nested: None,
@@ -333,40 +342,6 @@ fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> Artifact {
         verdict: policy::verdict(None, false, ctx.options.fail_on),
         signed: false,
         ledger: None,
+        export: None,
     }
-}
-
-/// The container that a directory argument is: as incomplete as what it holds, and home to all hosts.
-fn directory(ctx: &Context<'_>, root: &Root, files: &[Artifact]) -> Artifact {
-    let worst = files
-        .iter()
-        .filter_map(|a| a.findings.first())
-        .map(|f| f.severity)
-        .max();
-    let complete = files.iter().all(|a| a.complete);
-    let mut artifact = unexamined(ctx, place(&root.path), ScanError::new(ErrorCode::Internal, ""));
-    artifact.errors.clear();
-    artifact.kind = Kind::Directory;
-    artifact.format = "directory";
-    artifact.complete = complete;
-    artifact.verdict = policy::verdict(worst, complete, ctx.options.fail_on);
-    for file in files.iter().filter(|a| a.kind == Kind::Root) {
-        artifact.size = artifact.size.saturating_add(file.size);
-        artifact.bytes.claimed = artifact.bytes.claimed.saturating_add(file.bytes.claimed);
-        artifact.bytes.unclaimed = artifact.bytes.unclaimed.saturating_add(file.bytes.unclaimed);
-        artifact.bytes.padding = artifact.bytes.padding.saturating_add(file.bytes.padding);
-        for (host, found) in &file.hosts {
-            let known = artifact.hosts.entry(host.clone()).or_insert_with(|| HostPlace {
-                count: 0,
-                ..found.clone()
-            });
-            known.likely |= found.likely;
-            known.count = known.count.saturating_add(found.count);
-        }
-    }
-    debug_assert!(
-        complete || artifact.verdict != Verdict::Clean,
-        "an unfinished directory is never clean"
-    );
-    artifact
 }

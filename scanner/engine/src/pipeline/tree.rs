@@ -6,6 +6,7 @@ use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::format::{Child, Input, Parse, ReadLog, Source};
 use crate::identify::{self, Candidate, HEAD, Probe, Strength, TAIL};
+use crate::inspect::container::{Want, is_layer};
 use crate::ledger::{Ledger, Role};
 use crate::name;
 use crate::source::{AssembledSource, Limits, Quota, ReadAt, read_full_at};
@@ -29,6 +30,10 @@ pub(super) struct Place {
     pub(super) expected: bool,
     /// The formats it lies in, the root's first.
     pub(super) within: Vec<&'static str>,
+    /// What its container is judged by.
+    pub(super) want: Want,
+    /// Whether it is a layer of an image, which is unpacked at the root of a file system.
+    pub(super) layer: bool,
 }
 
 impl Place {
@@ -45,6 +50,8 @@ impl Place {
             level: self.level.saturating_add(1),
             expected,
             within: self.within.iter().copied().chain([format]).collect(),
+            want: Want::of(name),
+            layer: self.layer || is_layer(name),
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Limits {
 impl Limits {
     /// Ratios are not judged below this many decoded bytes: short runs of zeros compress a thousandfold.
     pub const RATIO_FLOOR: u64 = 32 << 20;
+    /// Bytes that the members of one root hand up to what holds them.
+    pub const EXPORTS: u64 = 64 << 20;
 }
 
 impl Default for Limits {
@@ -45,6 +47,7 @@ pub struct Quota {
     root_length: u64,
     decoded: u64,
     members: u64,
+    exported: u64,
     deadline: Option<Instant>,
 }
 
@@ -69,6 +72,7 @@ impl Quota {
             root_length,
             decoded: 0,
             members: 0,
+            exported: 0,
             deadline: Instant::now().checked_add(limits.timeout),
         }
     }
@@ -106,6 +110,21 @@ impl Quota {
     pub fn member(&mut self) -> bool {
         self.members = self.members.saturating_add(1);
         self.members <= self.limits.max_members
+    }
+
+    /// Keeps `n` bytes that members hand up to what holds them; `false` when there is no room for them.
+    pub(crate) fn export(&mut self, n: u64) -> bool {
+        let all = self.exported.saturating_add(n);
+        let room = all <= Limits::EXPORTS;
+        if room {
+            self.exported = all;
+        }
+        room
+    }
+
+    /// Gives room back.
+    pub(crate) fn release(&mut self, n: u64) {
+        self.exported = self.exported.saturating_sub(n);
     }
 
     /// Whether the time is up.

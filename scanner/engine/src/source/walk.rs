@@ -7,7 +7,8 @@
 
 use crate::finding::{ErrorCode, ScanError};
 use globset::GlobSet;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,17 @@ pub struct Root {
     pub items: Vec<Item>,
     /// Files and directories that `--exclude` left out.
     pub excluded: u64,
+    /// Links to files that are items under another name, sorted by path.
+    pub links: Vec<Link>,
+}
+
+/// A link that stands for a file met under another name.
+#[derive(Debug)]
+pub struct Link {
+    /// The link: the argument joined with the walk's components.
+    pub path: PathBuf,
+    /// The path of the item.
+    pub target: PathBuf,
 }
 
 /// One step of the walk.
@@ -50,6 +62,7 @@ pub fn resolve(argument: &Path, exclude: &GlobSet) -> std::io::Result<Root> {
             directory: false,
             items: vec![item],
             excluded: 0,
+            links: Vec::new(),
         }
     };
     let meta = match fs::metadata(argument) {
@@ -74,7 +87,8 @@ struct Directory {
     root: PathBuf,
     canonical: PathBuf,
     items: Vec<Item>,
-    seen: HashSet<(u64, u64)>,
+    seen: HashMap<(u64, u64), PathBuf>,
+    links: Vec<Link>,
 }
 
 impl Directory {
@@ -84,7 +98,8 @@ impl Directory {
             root: root.to_owned(),
             canonical,
             items: Vec::new(),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            links: Vec::new(),
         }
     }
 
@@ -125,19 +140,21 @@ impl Directory {
             self.link(link);
         }
         self.items.sort_by(|a, b| a.path.components().cmp(b.path.components()));
+        self.links.sort_by(|a, b| a.path.components().cmp(b.path.components()));
         excluded = excluded.saturating_add(counted.load(std::sync::atomic::Ordering::Relaxed));
         Root {
             path: self.root,
             directory: true,
             items: self.items,
             excluded,
+            links: self.links,
         }
     }
 
     fn file(&mut self, path: PathBuf) {
         match fs::symlink_metadata(&path) {
             Ok(meta) => {
-                self.seen.insert((meta.dev(), meta.ino()));
+                self.seen.insert((meta.dev(), meta.ino()), path.clone());
                 self.items.push(Item {
                     path,
                     what: readable(&meta),
@@ -179,12 +196,23 @@ impl Directory {
             }
         } else if inside {
             // Met by the walk under its own name, or excluded by the user.
+            if let Ok(below) = target.strip_prefix(&self.canonical) {
+                let target = self.root.join(below);
+                self.links.push(Link { path, target });
+            }
         } else if self.leads_to_model_cache(&path, &target) {
-            if self.seen.insert((meta.dev(), meta.ino())) {
-                self.items.push(Item {
+            match self.seen.entry((meta.dev(), meta.ino())) {
+                Entry::Occupied(known) => self.links.push(Link {
                     path,
-                    what: readable(&meta),
-                });
+                    target: known.get().clone(),
+                }),
+                Entry::Vacant(new) => {
+                    new.insert(path.clone());
+                    self.items.push(Item {
+                        path,
+                        what: readable(&meta),
+                    });
+                }
             }
         } else {
             self.problem(

@@ -118,6 +118,11 @@ impl<'a> Header<'a> {
         number(self.field(124, 12))
     }
 
+    /// The permission bits; `None` when they are no number.
+    pub(super) fn mode(&self) -> Option<u32> {
+        u32::try_from(number(self.field(100, 8)).ok()?).ok()
+    }
+
     /// The name, with the prefix where the dialect has one.
     pub(super) fn name(&self) -> Vec<u8> {
         let name = self.name_field();

@@ -201,6 +201,13 @@ impl Walk<'_, '_> {
                 kind: what.clone(),
                 content: None,
             }));
+            if let Some(mode) = header
+                .mode()
+                .filter(|mode| mode & 0o6000 != 0 && what == EntryKind::File)
+            {
+                let name = name.clone().into();
+                self.out.fact(Fact::Privileged { name, mode, span });
+            }
         }
         let old_map = if kind == b'S' {
             Some(self.old_sparse_map(header, span)?)
