@@ -5,6 +5,7 @@ pub mod bun;
 pub mod bytes;
 pub mod compressed;
 pub mod elf;
+pub mod files;
 pub mod gguf;
 pub mod gzip;
 pub mod json;

@@ -387,7 +387,7 @@ pub fn bomb_nested(levels: u32, fanout: usize, leaf_mib: usize) -> Vec<u8> {
     inner
 }
 
-fn base64url(data: &[u8]) -> String {
+pub(crate) fn base64url(data: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in data.chunks(3) {

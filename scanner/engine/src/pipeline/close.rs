@@ -7,7 +7,7 @@ use super::{Context, export};
 use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorSummary};
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
-use crate::inspect::container::{Around, Container};
+use crate::inspect::container::{self, Around, Container};
 use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
@@ -298,7 +298,7 @@ fn close_node(
     if node.facts.iter().any(|fact| matches!(fact, Fact::Entry(_))) {
         let excluded = globset::GlobSet::empty();
         let around = Around {
-            name: &node.place.name,
+            name: container::split(&node.place.name).1,
             format: node.format,
             excluded: &excluded,
             whole: errors.is_empty() && !node.cut_short,

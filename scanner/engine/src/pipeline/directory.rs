@@ -32,16 +32,10 @@ pub(super) fn wanted(root: &Root) -> Vec<(&Item, Want)> {
 
 fn wanted_of(root: &Root, item: &Item, length: u64, room: &mut u64) -> Want {
     let want = Want::of(relative(root, &item.path));
-    let share = match want {
-        // Names of tensors are kept whatever a file is called; eight bytes for each of a header's entries.
-        Want::Nothing | Want::Tensors => (length / 64).min(512 << 10),
-        want if length <= want.most() => length,
-        _ => 0,
-    };
-    match room.checked_sub(share) {
+    match room.checked_sub(want.share(length)) {
         Some(left) => {
             *room = left;
-            if want == Want::Nothing { Want::Tensors } else { want }
+            want
         }
         None => Want::NoRoom,
     }

@@ -16,33 +16,28 @@ pub(super) fn take(
     errors: &mut Vec<ScanError>,
 ) -> Option<Box<Export>> {
     let want = node.place.want;
-    let export = if want == Want::Nothing {
-        return None;
-    } else if want == Want::NoRoom {
-        let message = "the files of this directory hand up too much: this one is not held against the others";
-        if Want::of(&node.place.name) != Want::Tensors || node.format == "safetensors" {
+    let text = matches!(node.format, "json" | "text" | "script");
+    let export = match want {
+        Want::Nothing => return None,
+        Want::NoRoom => {
+            let message = "the files of this directory hand up too much: this one is not held against the others";
             errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+            return None;
         }
-        return None;
-    } else if node.format == "safetensors" {
-        Export::of_tensors(&node.facts)?
-    } else {
-        match want {
-            Want::Nothing | Want::Tensors | Want::NoRoom => return None,
-            want if node.window.len() > want.most() => match want {
-                // Nobody writes sources of that length by hand, and none is run by a model's configuration unsaid.
-                Want::Text(_) => Export::TooLong(node.window.len()),
-                _ => return None,
-            },
-            want => {
-                let bytes = bytes(source, node, errors)?;
-                if sha256.is_some_and(|digest| digest[..] != Sha256::digest(&bytes)[..]) {
-                    let message = "the bytes that were swept are not those its container is judged by";
-                    errors.push(ScanError::new(ErrorCode::ChangedDuringScan, message));
-                    return None;
-                }
-                Export::of_text(want, &bytes)?
+        Want::Tensors | Want::Blob(_) if node.format == "safetensors" => Export::of_tensors(&node.facts)?,
+        Want::Tensors => return None,
+        Want::Blob(_) if !text => return None,
+        Want::Text(most) | Want::Blob(most) if node.window.len() > most => Export::TooLong(node.window.len()),
+        // Nobody writes sources of that length by hand, and no configuration names one.
+        Want::Python if node.window.len() > want.most() => return None,
+        Want::Text(_) | Want::Blob(_) | Want::Python => {
+            let bytes = bytes(source, node, errors)?;
+            if sha256.is_some_and(|digest| digest[..] != Sha256::digest(&bytes)[..]) {
+                let message = "the bytes that were swept are not those its container is judged by";
+                errors.push(ScanError::new(ErrorCode::ChangedDuringScan, message));
+                return None;
             }
+            Export::of_text(want, &bytes)?
         }
     };
     if !quota.export(export.weight()) {

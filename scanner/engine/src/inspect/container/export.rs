@@ -12,8 +12,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(crate) enum Want {
     /// Its name, digest and format are enough.
     Nothing,
-    /// The names of its tensors, should it hold any. All other wishes include this one.
+    /// The names of its tensors, should it hold any.
     Tensors,
+    /// Its text, or the names of its tensors: a file whose name is its digest may be anything.
+    Blob(u64),
     /// What it has, but others have taken the room: that is said.
     NoRoom,
     /// Its text, when it is not longer than this.
@@ -63,10 +65,25 @@ impl Want {
             // Blobs of a model cache are small files under the SHA-1 git gave them, and large ones under their SHA-256;
             // an image's manifests and configurations lie among its layers.
             _ if matches!(name.len(), 40 | 64) && is_hex(name) && (folder == b"blobs" || folder == b"sha256") => {
-                Self::Text(64 * KIB)
+                Self::Blob(4 * MIB)
             }
-            _ if name.len() == 69 && ends(b".json") && name.get(..64).is_some_and(is_hex) => Self::Text(MIB),
-            _ => Self::Tensors,
+            _ if name.len() == 69 && ends(b".json") && name.get(..64).is_some_and(is_hex) => Self::Text(4 * MIB),
+            _ if ends(b".safetensors") => Self::Tensors,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// About how many bytes a file of `length` bytes hands up at most.
+    pub(crate) fn share(self, length: u64) -> u64 {
+        /// Eight bytes for each entry of a header, which takes sixty and more.
+        const TENSORS: u64 = 512 * KIB;
+        match self {
+            Self::Nothing | Self::NoRoom => 0,
+            Self::Python => length.min(KIB),
+            Self::Text(most) if length > most => 0,
+            Self::Blob(most) if length > most => (length / 64).min(TENSORS),
+            Self::Tensors => (length / 64).min(TENSORS),
+            Self::Text(_) | Self::Blob(_) => length,
         }
     }
 
@@ -74,7 +91,7 @@ impl Want {
     pub(crate) const fn most(self) -> u64 {
         match self {
             Self::Nothing | Self::Tensors | Self::NoRoom => 0,
-            Self::Text(most) => most,
+            Self::Text(most) | Self::Blob(most) => most,
             Self::Python => MIB,
         }
     }
@@ -108,7 +125,7 @@ impl Export {
     pub(crate) fn of_text(want: Want, text: &[u8]) -> Option<Self> {
         match want {
             Want::Nothing | Want::Tensors | Want::NoRoom => None,
-            Want::Text(_) => Some(Self::Text(text.into())),
+            Want::Text(_) | Want::Blob(_) => Some(Self::Text(text.into())),
             Want::Python => {
                 let acts = python::acts(text);
                 (!acts.is_empty()).then(|| Self::Python(acts.into()))
@@ -162,15 +179,15 @@ mod tests {
             ("config.json", Want::Text(MIB)),
             ("a/b/package.json", Want::Text(MIB)),
             ("model.safetensors.index.json", Want::Text(32 * MIB)),
-            (".index.json", Want::Tensors),
+            (".index.json", Want::Nothing),
             ("x-1.0.dist-info/RECORD", Want::Text(16 * MIB)),
-            ("x/RECORD", Want::Tensors),
+            ("x/RECORD", Want::Nothing),
             ("a/modeling.py", Want::Python),
-            ("tokenizer.json", Want::Tensors),
+            ("tokenizer.json", Want::Nothing),
             ("model.safetensors", Want::Tensors),
-            ("blobs/0123456789012345678901234567890123456789", Want::Text(64 * KIB)),
-            ("blobs/x123456789012345678901234567890123456789", Want::Tensors),
-            ("0123456789012345678901234567890123456789", Want::Tensors),
+            ("blobs/0123456789012345678901234567890123456789", Want::Blob(4 * MIB)),
+            ("blobs/x123456789012345678901234567890123456789", Want::Nothing),
+            ("0123456789012345678901234567890123456789", Want::Nothing),
         ] {
             assert_eq!(Want::of(path.as_bytes()), expected, "{path}");
         }

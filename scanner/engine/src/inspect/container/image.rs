@@ -3,7 +3,7 @@
 //! Every descriptor that can be reached from `index.json` or `manifest.json` is held against the blob it names. Media
 //! types are not judged: what a blob is, its bytes say. Signatures of images are not verified.
 
-use super::{Container, Inspection, Member, Outcome, is_hexadecimal, join, json, leaves};
+use super::{Container, Export, Inspection, Member, Outcome, is_hexadecimal, join, json, leaves};
 use crate::finding::{Finding, Value as Evidence, code};
 use crate::policy::shown;
 use serde_json::Value;
@@ -70,6 +70,9 @@ impl<'c, 'a> Layout<'c, 'a> {
                 }
                 if !self.seen.insert(digest.clone()) {
                     continue;
+                }
+                if matches!(blob.export(), Some(Export::TooLong(_))) {
+                    out.not_held(blob, "it is too long");
                 }
                 let media = json::text(descriptor, &["mediaType"]).unwrap_or_default();
                 if let Some(value) = blob.text().and_then(json::value) {

@@ -231,15 +231,30 @@ impl<'a> Container<'a> {
         rest.get(..length).unwrap_or_default()
     }
 
-    /// The members directly in `folder`.
+    /// The members directly in `folder`, in time that does not depend on how much lies deeper.
     pub(crate) fn directly_in(&self, folder: &[u8]) -> impl Iterator<Item = &Member<'a>> {
         let skip = if folder.is_empty() {
             0
         } else {
             folder.len().saturating_add(1)
         };
-        let below = self.below(folder).iter();
-        below.filter(move |m| m.path.get(skip..).is_some_and(|rest| !rest.contains(&b'/')))
+        let mut rest = self.below(folder);
+        std::iter::from_fn(move || {
+            loop {
+                let (member, behind) = rest.split_first()?;
+                let level = member.path.get(skip..).unwrap_or_default();
+                let Some(slash) = memchr::memchr(b'/', level) else {
+                    rest = behind;
+                    return Some(member);
+                };
+                let deeper = member
+                    .path
+                    .get(..skip.saturating_add(slash).saturating_add(1))
+                    .unwrap_or_default();
+                let over = rest.partition_point(|m| m.path.starts_with(deeper));
+                rest = rest.get(over.max(1)..).unwrap_or_default();
+            }
+        })
     }
 
     /// Whether the user left `path` out, by itself or by one of its folders.

@@ -4,7 +4,7 @@
 //! SHA-256 is compared, since that is what is computed of every member. What starts by itself is told in `startup`.
 
 use super::{Container, Inspection, Member, Outcome, is_hexadecimal, join, leaves, split};
-use crate::finding::code;
+use crate::finding::{Value as Evidence, code};
 use crate::policy::shown;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,9 +19,14 @@ impl Inspection for Wheel {
                 infos.insert(member.folder());
             }
         }
+        let mut sites: BTreeMap<&[u8], u64> = BTreeMap::new();
+        for info in &infos {
+            let count = sites.entry(split(info).0).or_default();
+            *count = count.saturating_add(1);
+        }
         for info in &infos {
             let site = split(info).0;
-            let alone = infos.iter().filter(|other| split(other).0 == site).count() == 1;
+            let alone = sites.get(site) == Some(&1);
             let package = Package {
                 container,
                 info,
@@ -43,6 +48,20 @@ struct Package<'c, 'a> {
     site: &'c [u8],
     /// Whether it is a wheel, packed or unpacked, rather than something installed.
     packed: bool,
+}
+
+/// Rows of one RECORD; the largest published wheels list a few ten thousand files.
+const MOST_ROWS: usize = 262_144;
+/// Names that a finding lists.
+const EXAMPLES: usize = 8;
+
+/// What the rows of one RECORD have in common.
+#[derive(Default)]
+struct Seen {
+    missing: u64,
+    examples: Vec<String>,
+    hexadecimal: u64,
+    unread: BTreeMap<String, u64>,
 }
 
 fn at(folder: &[u8], name: &[u8]) -> Vec<u8> {
@@ -123,7 +142,7 @@ impl Package<'_, '_> {
                 .container
                 .finding(code::PACKAGE_INVENTORY, member, message)
                 .case("entry-points");
-            out.push(finding.evidence("groups", crate::finding::Value::List(groups)));
+            out.push(finding.evidence("groups", Evidence::List(groups)));
         }
     }
 
@@ -146,11 +165,12 @@ impl Package<'_, '_> {
             return;
         };
         let Some(text) = out.text(record) else { return };
-        let rows = rows(text);
-        let mut listed: HashSet<Vec<u8>> = HashSet::with_capacity(rows.len());
-        let mut hexadecimal = 0u64;
-        let mut unread: BTreeMap<String, u64> = BTreeMap::new();
-        for row in &rows {
+        let mut listed: HashSet<Vec<u8>> = HashSet::new();
+        let mut seen = Seen::default();
+        for (number, row) in rows(text).enumerate() {
+            if number >= MOST_ROWS {
+                return out.not_held(record, &format!("it has more than {MOST_ROWS} rows"));
+            }
             if leaves(&String::from_utf8_lossy(&row.path)) {
                 if self.packed {
                     let message = format!("RECORD lists {}, outside of the package", shown(&row.path));
@@ -160,42 +180,57 @@ impl Package<'_, '_> {
                 continue;
             }
             let path = join(self.site, &row.path);
-            self.row(record, row, &path, (&mut hexadecimal, &mut unread), out);
+            self.row(record, &row, &path, &mut seen, out);
             listed.insert(path);
         }
-        if hexadecimal > 0 {
-            let message = format!("RECORD writes {hexadecimal} digests in hexadecimal, not in base64");
-            out.push(
-                self.container
-                    .finding(code::RECORD_MISMATCH, record, message)
-                    .case("encoding"),
-            );
-        }
-        for (algorithm, count) in unread {
-            let message = format!("RECORD gives {count} digests as {algorithm}, which are not compared");
-            let finding = self.container.finding(code::RECORD_MISMATCH, record, message);
-            out.push(finding.case("not-compared").key(algorithm));
-        }
+        self.say(record, seen, out);
         if self.packed {
             self.unlisted(&listed, out);
         }
     }
 
-    fn row(
-        &self,
-        record: &Member<'_>,
-        row: &Row,
-        path: &[u8],
-        (hexadecimal, unread): (&mut u64, &mut BTreeMap<String, u64>),
-        out: &mut Outcome<'_>,
-    ) {
+    /// What is told once for all rows.
+    fn say(&self, record: &Member<'_>, seen: Seen, out: &mut Outcome<'_>) {
+        let path = shown(&record.path);
+        if seen.missing > 0 {
+            let case = if self.packed { "missing" } else { "missing-installed" };
+            let message = format!("{path} lists {} files that are not there", seen.missing);
+            let finding = self
+                .container
+                .finding(code::RECORD_MISMATCH, record, message)
+                .case(case);
+            out.push(
+                finding
+                    .key(format!("{path} {case}"))
+                    .evidence("names", Evidence::List(seen.examples)),
+            );
+        }
+        if seen.hexadecimal > 0 {
+            let message = format!(
+                "{path} writes {} digests in hexadecimal, not in base64",
+                seen.hexadecimal
+            );
+            let finding = self.container.finding(code::RECORD_MISMATCH, record, message);
+            out.push(finding.case("encoding").key(format!("{path} encoding")));
+        }
+        for (algorithm, count) in seen.unread {
+            let message = format!(
+                "{path} gives {count} digests as {}, which are not compared",
+                shown(algorithm.as_bytes())
+            );
+            let finding = self.container.finding(code::RECORD_MISMATCH, record, message);
+            out.push(finding.case("not-compared").key(format!("{path} {algorithm}")));
+        }
+    }
+
+    fn row(&self, record: &Member<'_>, row: &Row, path: &[u8], seen: &mut Seen, out: &mut Outcome<'_>) {
         let name = shown(&row.path);
         let Some(member) = self.container.file(path) else {
             if self.container.around.whole && !self.container.has(path) && !self.container.is_excluded(path) {
-                let case = if self.packed { "missing" } else { "missing-installed" };
-                let message = format!("RECORD lists {name}, which is not there");
-                let finding = self.container.finding(code::RECORD_MISMATCH, record, message);
-                out.push(finding.case(case).key(name));
+                seen.missing = seen.missing.saturating_add(1);
+                if seen.examples.len() < EXAMPLES {
+                    seen.examples.push(name);
+                }
             }
             return;
         };
@@ -210,8 +245,9 @@ impl Package<'_, '_> {
         };
         if !algorithm.eq_ignore_ascii_case("sha256") {
             const KINDS: usize = 8;
-            if unread.len() < KINDS || unread.contains_key(algorithm) {
-                let count = unread.entry(algorithm.chars().take(32).collect()).or_default();
+            let algorithm: String = algorithm.chars().take(32).collect();
+            if seen.unread.len() < KINDS || seen.unread.contains_key(&algorithm) {
+                let count = seen.unread.entry(algorithm).or_default();
                 *count = count.saturating_add(1);
             }
             return;
@@ -220,7 +256,7 @@ impl Package<'_, '_> {
             return;
         };
         let (stated, in_hexadecimal) = stated(digest);
-        *hexadecimal = hexadecimal.saturating_add(u64::from(in_hexadecimal));
+        seen.hexadecimal = seen.hexadecimal.saturating_add(u64::from(in_hexadecimal));
         if stated != Some(found) {
             let case = if self.packed { "digest" } else { "digest-installed" };
             let message = format!("{name} does not have the digest that RECORD gives");
@@ -264,33 +300,13 @@ struct Row {
 }
 
 /// The rows of a table of comma-separated values (RFC 4180; quoted fields only where a path needs them).
-fn rows(text: &[u8]) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for line in text.split(|b| *b == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
+fn rows(text: &[u8]) -> impl Iterator<Item = Row> {
+    let lines = text
+        .split(|b| *b == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty()).map(|line| {
         let (path, rest) = match line.strip_prefix(b"\"") {
-            Some(quoted) => {
-                let mut path = Vec::new();
-                let mut at = 0usize;
-                loop {
-                    match (quoted.get(at), quoted.get(at.saturating_add(1))) {
-                        (Some(b'"'), Some(b'"')) => {
-                            path.push(b'"');
-                            at = at.saturating_add(2);
-                        }
-                        (Some(b'"') | None, _) => break,
-                        (Some(byte), _) => {
-                            path.push(*byte);
-                            at = at.saturating_add(1);
-                        }
-                    }
-                }
-                let rest = quoted.get(at.saturating_add(1)..).unwrap_or_default();
-                (path, rest.strip_prefix(b",").unwrap_or_default())
-            }
+            Some(quoted) => unquoted(quoted),
             None => {
                 let end = memchr::memchr(b',', line).unwrap_or(line.len());
                 let rest = line.get(end.saturating_add(1)..).unwrap_or_default();
@@ -298,12 +314,33 @@ fn rows(text: &[u8]) -> Vec<Row> {
             }
         };
         let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
-        let digest = String::from_utf8_lossy(rest.get(..end).unwrap_or_default())
-            .trim()
-            .to_owned();
-        rows.push(Row { path, digest });
+        let digest = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+        Row {
+            path,
+            digest: digest.trim().to_owned(),
+        }
+    })
+}
+
+/// A field up to its closing quote, and what follows its comma.
+fn unquoted(field: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut out = Vec::new();
+    let mut at = 0usize;
+    loop {
+        match (field.get(at), field.get(at.saturating_add(1))) {
+            (Some(b'"'), Some(b'"')) => {
+                out.push(b'"');
+                at = at.saturating_add(2);
+            }
+            (Some(b'"') | None, _) => break,
+            (Some(byte), _) => {
+                out.push(*byte);
+                at = at.saturating_add(1);
+            }
+        }
     }
-    rows
+    let rest = field.get(at.saturating_add(1)..).unwrap_or_default();
+    (out, rest.strip_prefix(b",").unwrap_or_default())
 }
 
 /// The SHA-256 that a text says, in base64 for URLs or in hexadecimal, and whether it was the latter.
@@ -390,7 +427,6 @@ mod tests {
     fn rows_are_read_with_their_quotes() {
         let text = b"a.py,sha256=x,1\r\n\"b,\"\"c\"\".py\",sha256=y,2\nd/RECORD,,\n\n\"open";
         let found: Vec<(String, String)> = rows(text)
-            .into_iter()
             .map(|r| (String::from_utf8(r.path).unwrap(), r.digest))
             .collect();
         let expected = [

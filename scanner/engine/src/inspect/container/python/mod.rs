@@ -46,7 +46,7 @@ impl Act {
 }
 
 /// Acts of one source that are kept: a person needs no more.
-const MOST: usize = 16;
+const MOST: usize = 8;
 /// A dotted name is followed over this many levels.
 const LEVELS: usize = 8;
 /// Longer names are none of the table's.
@@ -300,7 +300,7 @@ impl Reading {
 
     /// A call of the name in `chain`. The full name when it is one that gives a callable by its name.
     fn call(&mut self, chain: &Chain, line: &mut Line, number: u32) -> Option<String> {
-        if chain.name.is_empty() || line.header.is_some() && line.words <= 2 {
+        if chain.name.is_empty() || line.header.is_some() && line.words <= header_words(line) {
             return None;
         }
         let full = expand(&chain.name, &self.aliases);
@@ -490,6 +490,11 @@ impl Reading {
         acts.truncate(MOST);
         acts
     }
+}
+
+/// The words of a header up to the bracket behind its name: `def f(`, `async def f(`.
+fn header_words(line: &Line) -> usize {
+    if line.first == "async" { 4 } else { 3 }
 }
 
 /// An argument of a call that gives a callable by its name.
