@@ -179,7 +179,6 @@ mod tests {
             ("config.json", Want::Text(MIB)),
             ("a/b/package.json", Want::Text(MIB)),
             ("model.safetensors.index.json", Want::Text(32 * MIB)),
-            (".index.json", Want::Nothing),
             ("x-1.0.dist-info/RECORD", Want::Text(16 * MIB)),
             ("x/RECORD", Want::Nothing),
             ("a/modeling.py", Want::Python),

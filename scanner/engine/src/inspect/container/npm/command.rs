@@ -73,6 +73,9 @@ pub(super) fn judge(command: &str) -> Judgement {
             return Judgement::Dangerous("runs what it decodes");
         }
         if [
+            "require('http",
+            "require(\"http",
+            "require('node:http",
             "http.get",
             "https.get",
             "https.request",
