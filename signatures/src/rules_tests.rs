@@ -19,6 +19,10 @@ when = "on odd days"
 
 /// Every code with its default severity, then its cases: a new or changed one is a visible diff.
 const CODES: &[(&str, &str)] = &[
+    (
+        "active-content",
+        "info embedded-file=info javascript=low launch=low open-action=info",
+    ),
     ("archive-bomb", "high nested=high overlap=high quine=high ratio=high"),
     (
         "bundle-autoload",
@@ -99,7 +103,7 @@ const CODES: &[(&str, &str)] = &[
     ("template-drift", "low files=low gguf=info"),
     (
         "trailing-bytes",
-        "high archive=low binary=medium newline=info overlay=info self-extracting=low text=low zeros=info",
+        "high appendix=low archive=low binary=medium newline=info note=low overlay=info picture=info self-extracting=low text=low zeros=info",
     ),
     ("truncated", "medium end-marker=low"),
     ("unclaimed-bytes", "high gap=high small=low zero=info"),
@@ -117,6 +121,7 @@ const CODES: &[(&str, &str)] = &[
         "yara-match",
         "medium critical=critical high=high info=info low=low medium=medium",
     ),
+    ("xml-entity", "low expansion=high external=low file=medium relative=info"),
 ];
 
 #[test]

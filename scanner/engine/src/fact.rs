@@ -38,6 +38,13 @@ pub enum Fact {
         /// The bytes that name it.
         span: Span,
     },
+    /// A symbol that an executable offers to others.
+    Export {
+        /// The name, printable.
+        name: Box<str>,
+        /// The bytes that name it.
+        span: Span,
+    },
     /// A tensor of a model file.
     Tensor {
         /// The tensor's name.

@@ -65,6 +65,10 @@ pub mod code {
         ESCAPE_SEQUENCE_NAME = "escape-sequence-name";
         /// A device, FIFO or socket inside an archive.
         SPECIAL_FILE = "special-file";
+        /// A document that acts when it is opened.
+        ACTIVE_CONTENT = "active-content";
+        /// An entity of an XML document that is read from elsewhere, or that expands without end.
+        XML_ENTITY = "xml-entity";
         /// A single-file agent that loads more than itself.
         BUNDLE_AUTOLOAD = "bundle-autoload";
         /// The subject is not the file that the declared set names.

@@ -19,26 +19,36 @@ mod compressed;
 mod cursor;
 mod data;
 mod elf;
+mod font;
 mod gguf;
 mod gzip;
 mod input;
 mod json;
+pub(crate) mod language;
+mod leaves;
 mod macho;
+mod media;
 mod npy;
 mod opaque;
 mod parse;
+mod pdf;
 mod pe;
 mod pickle;
+mod records;
 mod safetensors;
 mod script;
+mod sevenzip;
 mod tar;
 mod text;
+mod wasm;
+mod xml;
+mod yaml;
 mod zip;
 
 pub use cursor::Cursor;
 pub(crate) use input::ReadLog;
 pub use input::{Input, ReadFault};
-pub use parse::{Child, Codec, Decoder, Parse, Source};
+pub use parse::{Child, Codec, Decoder, Layout, Parse, Piece, Source};
 
 use crate::identify::{Match, Probe};
 
@@ -67,6 +77,25 @@ pub static FORMATS: &[&dyn Format] = &[
     &pe::Pe,
     &macho::MachO,
     &macho::Fat,
+    &wasm::Wasm,
+    &records::class::Class,
+    &media::png::Png,
+    &media::jpeg::Jpeg,
+    &media::gif::Gif,
+    &media::riff::Riff,
+    &media::isobmff::IsoBmff,
+    &media::ogg::Ogg,
+    &media::flac::Flac,
+    &font::sfnt::Sfnt,
+    &font::woff::Woff,
+    &font::woff::Woff2,
+    &pdf::Pdf,
+    &records::sqlite::Sqlite,
+    &records::mo::Mo,
+    &records::bitcode::Bitcode,
+    &records::icu::Icu,
+    &records::terminfo::Terminfo,
+    &records::tzif::TzIf,
     &zip::Zip,
     &gzip::Gzip,
     &tar::Tar,
@@ -77,7 +106,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &compressed::zstd::Zstd,
     &compressed::lz4::Lz4,
     &ar::Ar,
-    &opaque::SEVEN_ZIP,
+    &sevenzip::SevenZip,
     &opaque::RAR,
     &opaque::CAB,
     &opaque::SQUASHFS,
@@ -96,6 +125,16 @@ pub static FORMATS: &[&dyn Format] = &[
     &compressed::lzma::Lzma,
     &compressed::zlib::Zlib,
     &opaque::COMPRESS,
+    &media::mp3::Mp3,
+    &media::ico::Ico,
+    &xml::Pmml,
+    &xml::Xml,
+    &yaml::Yaml,
+    &language::Toml,
+    &language::Ini,
+    &language::Python,
+    &language::JavaScript,
+    &language::Shell,
     &script::Script,
     &text::Text,
     &data::Data,

@@ -79,7 +79,6 @@ fn is_ext(input: &Input<'_>) -> bool {
     word(0x18) <= 6 && word(0x4c) <= 1 && word(0x00) > 0 && word(0x04) > 0
 }
 
-pub(super) static SEVEN_ZIP: Opaque = Opaque::new("7z", "7z", |p| p.head.starts_with(b"7z\xbc\xaf\x27\x1c\0"));
 pub(super) static RAR: Opaque = Opaque::new("rar", "RAR", |p| {
     p.head.starts_with(b"Rar!\x1a\x07\0") || p.head.starts_with(b"Rar!\x1a\x07\x01\0")
 });

@@ -2,11 +2,12 @@
 
 use super::Format;
 use super::input::{Input, ReadFault};
-use crate::fact::Fact;
+use crate::fact::{Entry, EntryKind, Fact};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::ledger::{Fill, Gaps, Region, RegionId, Role, View};
 use crate::span::Span;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 /// A codec that turns encoded bytes of the parent into a child.
 ///
@@ -20,6 +21,33 @@ pub trait Decoder: Send {
     /// An error of `output` (a limit: passed through untouched) or of `input`. Broken encodings are findings in
     /// `parent`, not errors: what was decoded before the break is kept.
     fn decode(&mut self, input: &mut dyn Read, output: &mut dyn Write, parent: &mut Parse) -> io::Result<u64>;
+
+    /// What the output consists of, where the container says it and the output itself does not: it is then read so,
+    /// and not identified. Asked before decoding.
+    fn layout(&self) -> Option<Layout> {
+        None
+    }
+}
+
+/// Content one after the other, as a container that packs many members into one stream lists them.
+#[derive(Clone)]
+pub struct Layout {
+    /// The format's id in reports.
+    pub format: &'static str,
+    /// The contents, in order, from offset 0 on.
+    pub pieces: Arc<[Piece]>,
+}
+
+/// One of the contents of a [`Layout`].
+pub struct Piece {
+    /// Its name, raw: one level of the nested path.
+    pub name: Vec<u8>,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The CRC-32 that the container states.
+    pub crc32: Option<u32>,
+    /// Whether it is the target of a symbolic link and not a file.
+    pub link: bool,
 }
 
 /// A boxed [`Decoder`].
@@ -83,6 +111,50 @@ impl Parse {
         let mut out = Self::new(format.id());
         format.parse(input, &mut out);
         out
+    }
+
+    /// What `layout` says about `input`: every piece is a nested artifact, and no byte lies between two of them.
+    pub fn of_layout(layout: &Layout, input: &Input<'_>) -> Self {
+        let mut out = Self::new(layout.format);
+        out.gaps(Gaps::Never);
+        let mut at = 0u64;
+        for piece in layout.pieces.iter() {
+            let span = Span::saturating_at(at, piece.length);
+            at = span.end();
+            let there = span.intersect(input.whole());
+            // What the stream did not give was said when it was decoded.
+            if there != span || span.is_empty() {
+                continue;
+            }
+            if let Some(crc32) = piece.crc32 {
+                out.fact(Fact::Checksum { span, crc32 });
+            }
+            if piece.link {
+                out.leaf(span, Role::Metadata, crate::name::printable(&piece.name));
+                out.link(piece, span, input);
+            } else {
+                out.slice(span, piece.name.clone(), true);
+            }
+        }
+        // A piece that was cut is examined as far as it goes.
+        let claimed = out.view.leaves().map(|leaf| leaf.span.end()).max().unwrap_or(0);
+        if claimed < input.len().min(at) {
+            out.slice(Span::new(claimed, input.len().min(at)), "cut", true);
+        }
+        out
+    }
+
+    fn link(&mut self, piece: &Piece, span: Span, input: &Input<'_>) {
+        const LONGEST: u64 = 4096;
+        match input.read_up_to(span.start(), span.len().min(LONGEST)) {
+            Ok(target) => self.fact(Fact::Entry(Entry {
+                name: piece.name.as_slice().into(),
+                span,
+                kind: EntryKind::Symlink(target.as_ref().into()),
+                content: None,
+            })),
+            Err(fault) => self.fault(&fault, "a link's target"),
+        }
     }
 
     /// What `format` says about bytes in memory, under default limits.

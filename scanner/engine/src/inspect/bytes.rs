@@ -69,8 +69,51 @@ fn trailing(artifact: &Closing<'_>, gap: Span, fill: Option<&FillResult>, strict
         Some(fill) if fill.nonzero == 0 && !strict => finding.case("zeros"),
         Some(fill) if fill.whitespace && gap.len() <= 2 => finding.case("newline"),
         _ if executable && archive => finding.case("archive"),
+        _ if is_shown(artifact.format) => match behind_picture(artifact, gap) {
+            Some(case) => finding.case(case),
+            None => finding,
+        },
         _ => finding,
     }
+}
+
+/// Formats that are looked at or listened to: their readers stop at the end, and cameras, phones and editors are known to
+/// leave notes of their own behind it.
+fn is_shown(format: &str) -> bool {
+    matches!(
+        format,
+        "png" | "jpeg" | "gif" | "riff" | "ico" | "ogg" | "flac" | "mp3" | "isobmff" | "font" | "woff" | "woff2" | "pdf"
+    )
+}
+
+/// The case of what follows a picture, a sound, a font or a document: another picture, text, or notes in no format that
+/// is known. `None` for what runs, unpacks or loads: there is no reason for that to be there.
+fn behind_picture(artifact: &Closing<'_>, gap: Span) -> Option<&'static str> {
+    let held = artifact.slices.iter().filter(|(span, ..)| gap.encloses(*span));
+    let mut media = false;
+    for (_, format, _) in held {
+        if !is_shown(format) {
+            return None;
+        }
+        media = true;
+    }
+    let head = artifact.bytes(gap.start(), 4096);
+    let zeros = head.iter().take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n')).count();
+    let rest = head.get(zeros..).unwrap_or_default();
+    const ACTIVE: [&[u8]; 14] = [
+        b"#!", b"<?php", b"<?=", b"<%", b"<script", b"MZ", b"PK\x03\x04", b"\x1f\x8b\x08", b"7z\xbc\xaf", b"Rar!", b"BZh",
+        b"\xfd7zXZ", b"\x80\x04\x95", b"(\xb5/\xfd",
+    ];
+    let pickle = matches!(rest, [0x80, 2 | 3 | 5, b'c' | b'}' | b']' | b'(' | 0x95 | 0x8c, ..]);
+    if pickle || ACTIVE.iter().any(|magic| rest.starts_with(magic)) {
+        return None;
+    }
+    let text = rest.iter().all(|byte| matches!(byte, 9..=13 | b' '..=b'~'));
+    Some(match (media, text) {
+        (true, _) => "picture",
+        (false, true) => "note",
+        (false, false) => "appendix",
+    })
 }
 
 fn inside(gap: Span, nonzero: u64, strict: bool) -> Finding {

@@ -6,6 +6,7 @@
 
 use super::{Closing, Inspector};
 use crate::finding::{Finding, Findings, code};
+use crate::format::language::is_text;
 use crate::ledger::Role;
 use crate::sink::{Magic, MagicHit};
 use crate::span::Span;
@@ -56,7 +57,7 @@ fn finding(artifact: &Closing<'_>, span: Span, what: &str) -> Finding {
 fn is_encoded(artifact: &Closing<'_>, offset: u64) -> bool {
     let stream = matches!(
         artifact.format,
-        "gzip" | "bzip2" | "xz" | "lzma" | "zstd" | "lz4" | "zlib"
+        "gzip" | "bzip2" | "xz" | "lzma" | "zstd" | "lz4" | "zlib" | "7z"
     );
     stream
         && artifact
@@ -70,7 +71,10 @@ fn is_bundled(artifact: &Closing<'_>, offset: u64) -> bool {
     let executable = matches!(artifact.format, "elf" | "pe" | "macho" | "macho-fat" | "wasm");
     match artifact.leaf_at(offset).map(|r| r.role) {
         None | Some(Role::Padding | Role::Tensor | Role::Signature | Role::Header | Role::Table) => false,
-        Some(_) => executable || matches!(artifact.format, "data" | "text" | "script" | "bun"),
+        Some(_) => {
+            let text = is_text(artifact.format) && artifact.format != "json";
+            executable || text || matches!(artifact.format, "data" | "bun")
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{Closing, Inspector};
 use crate::finding::{Finding, Findings, code};
+use crate::format::language::{is_script, is_text};
 use crate::span::Span;
 
 /// `name-mismatch`.
@@ -128,14 +129,14 @@ fn judge(extension: &str, format: &str) -> Option<Habit> {
         Promise::Formats(formats) if format == "bun" && formats.iter().any(|f| PROGRAMS.contains(f)) => None,
         // Linker scripts and stubs stand in for libraries, shell scripts are called .exe in packages for all systems.
         Promise::Formats(formats) if formats.iter().any(|f| PROGRAMS.contains(f)) => match format {
-            "script" | "text" => Some(Habit::Harmless),
+            _ if is_text(format) && format != "json" => Some(Habit::Harmless),
             // Programs for another system than the name's, and images that firmware or a debugger knows.
             _ if PROGRAMS.contains(&format) => Some(Habit::Harmless),
             "data" => None,
             _ => Some(Habit::None),
         },
         // A download that failed leaves a page or a pointer file (git-lfs) under the name of the artifact.
-        Promise::Formats(_) if matches!(format, "text" | "json") => Some(Habit::Harmless),
+        Promise::Formats(_) if is_text(format) && !is_script(format) => Some(Habit::Harmless),
         Promise::Formats(_) => Some(Habit::None),
         Promise::Text | Promise::Media => CARRIERS.contains(&format).then_some(Habit::None),
     }

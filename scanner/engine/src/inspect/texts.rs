@@ -30,7 +30,7 @@ impl Inspector for Texts {
             .evidence("nuls", seen.nuls)
             .evidence("controls", seen.controls)
             .evidence("invalid", seen.invalid);
-        let extracts = artifact.format == "script" && begins_archive(&artifact.bytes(start, 16));
+        let extracts = crate::format::language::is_script(artifact.format) && begins_archive(&artifact.bytes(start, 16));
         out.push(finding.case(if extracts { "self-extracting" } else { "binary" }));
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&
             sink: Sink::Digest(DigestSink::default()),
         });
         others.extend(fills(owner, node));
-        if matches!(node.format, "text" | "script" | "json") {
+        if crate::format::language::is_text(node.format) {
             others.push(Tap {
                 span: node.window,
                 owner,

@@ -228,6 +228,7 @@ pub(super) fn place(path: &Path) -> Place {
         within: Vec::new(),
         want: Want::Nothing,
         layer: is_layer(path.as_os_str().as_bytes()),
+        layout: None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Context, decode, root};
 use crate::artifact::Artifact;
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
-use crate::format::{Child, Input, Parse, ReadLog, Source};
+use crate::format::{Child, Format, Input, Layout, Parse, ReadLog, Source};
 use crate::identify::{self, Candidate, HEAD, Probe, Strength, TAIL};
 use crate::inspect::container::{Want, is_layer};
 use crate::ledger::{Ledger, Role};
@@ -34,6 +34,8 @@ pub(super) struct Place {
     pub(super) want: Want,
     /// Whether it is a layer of an image, which is unpacked at the root of a file system.
     pub(super) layer: bool,
+    /// What its bytes are, where the container knows it: they are not identified then.
+    pub(super) layout: Option<Layout>,
 }
 
 impl Place {
@@ -52,6 +54,7 @@ impl Place {
             within: self.within.iter().copied().chain([format]).collect(),
             want: Want::of(name),
             layer: self.layer || is_layer(name),
+            layout: None,
         }
     }
 }
@@ -78,6 +81,22 @@ pub(super) struct Node {
     pub(super) cut_short: bool,
     /// Bytes of slices taken so far: bounded, since slices may overlap.
     sliced: u64,
+}
+
+/// As what an artifact is read.
+#[derive(Clone, Copy)]
+enum Reading<'r> {
+    Format(&'static dyn Format),
+    Layout(&'r Layout),
+}
+
+impl Reading<'_> {
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Format(format) => format.id(),
+            Self::Layout(layout) => layout.format,
+        }
+    }
 }
 
 /// Everything that is a slice of one source; a node's children come after it.
@@ -149,6 +168,12 @@ impl Parser<'_, '_> {
         };
         let mut children = Vec::new();
         let whole = Span::new(0, length);
+        if let Some(layout) = node.place.layout.take() {
+            node.format = layout.format;
+            self.view(Reading::Layout(&layout), &mut node, &mut children);
+            claim_unexamined(&mut node);
+            return (node, children);
+        }
         let candidates = match self.probe(whole) {
             Ok(candidates) => candidates,
             Err(error) => {
@@ -161,7 +186,7 @@ impl Parser<'_, '_> {
             return (node, children);
         };
         node.format = primary.format.id();
-        self.view(*primary, &mut node, &mut children);
+        self.view(Reading::Format(primary.format), &mut node, &mut children);
         for other in others.iter().filter(|c| c.matched.strength == Strength::Certain) {
             self.second(*other, *primary, &mut node, &mut children);
         }
@@ -171,8 +196,7 @@ impl Parser<'_, '_> {
     }
 
     /// Reads the artifact as one format: one view of the ledger.
-    fn view(&mut self, candidate: Candidate, node: &mut Node, children: &mut Vec<(usize, Child)>) {
-        let format = candidate.format;
+    fn view(&mut self, reading: Reading<'_>, node: &mut Node, children: &mut Vec<(usize, Child)>) {
         let left = Cell::new(self.quota.limits().max_structure);
         let input = Input::new(
             self.source.as_ref(),
@@ -183,13 +207,16 @@ impl Parser<'_, '_> {
             self.ctx.quick(),
         );
         // A parser must not panic; should one do so all the same, its artifact is incomplete and the scan goes on.
-        let parsed = catch_unwind(AssertUnwindSafe(|| Parse::of(format, &input)));
+        let parsed = catch_unwind(AssertUnwindSafe(|| match reading {
+            Reading::Format(format) => Parse::of(format, &input),
+            Reading::Layout(layout) => Parse::of_layout(layout, &input),
+        }));
         let used = self.quota.limits().max_structure.saturating_sub(left.get());
         self.ctx.count_read(used);
         let Ok(mut parse) = parsed else {
             node.errors.push(ScanError::new(
                 ErrorCode::Internal,
-                format!("the {} parser failed", format.id()),
+                format!("the {} parser failed", reading.id()),
             ));
             return;
         };
@@ -210,10 +237,12 @@ impl Parser<'_, '_> {
                         parse.leaf(span, Role::Payload, "compressed content");
                         continue;
                     }
+                    let layout = codec.layout();
                     let decoded =
                         decode::decode(self.ctx, self.quota, self.source, self.window, span, codec, &mut parse);
                     if let Some(bytes) = decoded {
-                        let place = node.place.child(&child.name, child.expected, node.format);
+                        let mut place = node.place.child(&child.name, child.expected, node.format);
+                        place.layout = layout;
                         if let Some(below) = node.below.get_mut(slot) {
                             *below = Below::Closed(root::examine(self.ctx, self.quota, &bytes, place));
                         }
@@ -249,7 +278,7 @@ impl Parser<'_, '_> {
             .evidence("second", other.format.id())
             .key(format!("{}+{}", primary.format.id(), other.format.id()));
         node.findings.push(finding);
-        self.view(other, node, children);
+        self.view(Reading::Format(other.format), node, children);
     }
 
     /// Bytes nobody claimed that are a format of their own become nested artifacts. They stay unclaimed here: that

@@ -1,0 +1,172 @@
+//! Texts whose language their first lines tell: configuration files and scripts.
+//!
+//! | id | what tells it |
+//! | --- | --- |
+//! | `python`, `javascript`, `shell` | the interpreter in a `#!` line, or (but for the shell) statements of the language |
+//! | `toml` | every line is a comment, a table's header or a key with a TOML value |
+//! | `ini` | a section comes first, then sections, keys and comments |
+//! | `yaml` | a directive, a document marker, or nothing but keys and items |
+//!
+//! Only the first lines are looked at, and what they leave open stays `text`: the language is information, and every
+//! text is claimed whole and swept alike. All of it is likely, never certain: binary formats come first.
+
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use super::text::Encoding;
+use super::xml::decoded;
+use super::{Format, Input, Parse};
+use crate::identify::{Match, Probe};
+use crate::ledger::Role;
+
+/// How much of a text is looked at.
+const LOOK: usize = 2 << 10;
+
+/// What a text is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Python,
+    JavaScript,
+    Shell,
+    Toml,
+    Ini,
+    Yaml,
+}
+
+/// The language of the text that `probe` shows; `None` when its first lines do not tell.
+pub(super) fn of(probe: &Probe<'_>) -> Option<Language> {
+    let head = probe.head.get(..LOOK).unwrap_or(probe.head);
+    let whole = probe.is_whole() && head.len() == probe.head.len();
+    if head.contains(&0) && !matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return None;
+    }
+    Encoding::of(head, whole)?;
+    let text = decoded(head);
+    let mut lines: Vec<&str> = text.lines().collect();
+    // The last line may be cut.
+    if !whole && lines.len() > 1 {
+        lines.pop();
+    }
+    // What begins well and is binary behind belongs to whoever reads the rest.
+    let found = lines::language(&lines)?;
+    Encoding::of(probe.head, probe.is_whole()).map(|_| found)
+}
+
+fn is(probe: &Probe<'_>, language: Language) -> Option<Match> {
+    (of(probe) == Some(language)).then_some(Match::LIKELY)
+}
+
+/// Whether a format is text from its first to its last byte, so that binary content in it is a finding.
+pub(crate) fn is_text(format: &str) -> bool {
+    matches!(
+        format,
+        "text" | "script" | "json" | "python" | "javascript" | "shell" | "toml" | "ini" | "yaml" | "xml" | "pmml"
+    )
+}
+
+/// Whether a format is a program for an interpreter.
+pub(crate) fn is_script(format: &str) -> bool {
+    matches!(format, "script" | "python" | "javascript" | "shell")
+}
+
+/// Python source.
+pub(super) struct Python;
+/// JavaScript source, TypeScript among it.
+pub(super) struct JavaScript;
+/// A shell script.
+pub(super) struct Shell;
+/// A TOML document (TOML 1.0).
+pub(super) struct Toml;
+/// Sections of keys and values.
+pub(super) struct Ini;
+
+impl Format for Python {
+    fn id(&self) -> &'static str {
+        "python"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        is(probe, Language::Python)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Text, "source");
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["py", "pyi", "pyw"]
+    }
+}
+
+impl Format for JavaScript {
+    fn id(&self) -> &'static str {
+        "javascript"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        is(probe, Language::JavaScript)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Text, "source");
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["js", "mjs", "cjs", "ts", "tsx", "jsx"]
+    }
+}
+
+impl Format for Shell {
+    fn id(&self) -> &'static str {
+        "shell"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        is(probe, Language::Shell)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Text, "script");
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["sh", "bash", "zsh", "ksh"]
+    }
+}
+
+impl Format for Toml {
+    fn id(&self) -> &'static str {
+        "toml"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        is(probe, Language::Toml)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Text, "document");
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["toml"]
+    }
+}
+
+impl Format for Ini {
+    fn id(&self) -> &'static str {
+        "ini"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        is(probe, Language::Ini)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.leaf(input.whole(), Role::Text, "document");
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["ini", "cfg", "conf", "desktop", "properties"]
+    }
+}
