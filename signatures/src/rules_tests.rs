@@ -103,7 +103,7 @@ const CODES: &[(&str, &str)] = &[
     ("template-drift", "low files=low gguf=info"),
     (
         "trailing-bytes",
-        "high appendix=low archive=low binary=medium newline=info note=low overlay=info picture=info self-extracting=low text=low zeros=info",
+        "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info picture=info self-extracting=low text=low zeros=info",
     ),
     ("truncated", "medium end-marker=low"),
     ("unclaimed-bytes", "high gap=high small=low zero=info"),
@@ -122,6 +122,9 @@ const CODES: &[(&str, &str)] = &[
         "medium critical=critical high=high info=info low=low medium=medium",
     ),
     ("xml-entity", "low expansion=high external=low file=medium relative=info"),
+        "xml-entity",
+        "low expansion=high external=low file=medium relative=info",
+    ),
 ];
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::Sample;
 use crate::build::macho::{Cpu, Fat, MachO};
+use crate::build::sevenzip::{Coding, SevenZip};
 use crate::build::zip::{Descriptor, Entry, Zip};
-use crate::build::{ar, bun, compressed, elf, gguf, gzip, json, npy, pe, pickle, safetensors, tar, text, zip};
+use crate::build::{ar, bun, compressed, documents, elf, font, gguf, gzip, json, media, npy, pe, pickle};
+use crate::build::{records as record, safetensors, tar, text, wasm, zip};
 
 /// The benign samples.
 pub fn all() -> Vec<Sample> {
@@ -16,6 +18,8 @@ pub fn all() -> Vec<Sample> {
         libraries(),
         pickles(),
         texts(),
+        pictures(),
+        records(),
     ]
     .concat()
 }
@@ -282,7 +286,78 @@ fn texts() -> Vec<Sample> {
         Sample::plain("json-small", "json", json::small()),
         Sample::plain("text-small", "text", text::small()),
         Sample::plain("text-utf16", "text", text::utf16_url()),
-        Sample::plain("script-shell", "script", text::script()),
+        Sample::plain("script-shell", "shell", text::script()),
+        Sample::plain("script-perl", "script", b"#!/usr/bin/perl\nexit 0;\n".to_vec()),
+        Sample::plain(
+            "text-python",
+            "python",
+            b"from os import path\n\n\ndef run():\n    pass\n".to_vec(),
+        ),
+        Sample::plain(
+            "text-javascript",
+            "javascript",
+            b"'use strict';\nmodule.exports = 1;\n".to_vec(),
+        ),
+        Sample::plain(
+            "text-toml",
+            "toml",
+            b"[package]\nname = \"fixture\"\nversion = \"1.0\"\n".to_vec(),
+        ),
+        Sample::plain(
+            "text-ini",
+            "ini",
+            b"; a comment\n[section]\nkey = some words\n".to_vec(),
+        ),
+        Sample::plain(
+            "text-yaml",
+            "yaml",
+            b"---\nname: fixture\nlist: [1, 2]\nset: !!set {a}\n".to_vec(),
+        ),
+        Sample::plain("text-xml", "xml", documents::xml("<!ENTITY a 'text'>", "root")),
+        Sample::plain("text-pmml", "pmml", documents::xml("", "PMML")),
+        Sample::plain("document-pdf", "pdf", documents::pdf(&["<< /Type /Catalog >>"], 2)),
         Sample::plain("data-noise", "data", text::noise(777)),
+    ]
+}
+
+fn pictures() -> Vec<Sample> {
+    vec![
+        Sample::plain("media-png", "png", media::png()),
+        Sample::plain("media-jpeg", "jpeg", media::jpeg()),
+        Sample::plain("media-gif", "gif", media::gif()),
+        Sample::plain("media-wav", "riff", media::wav()),
+        Sample::plain("media-ico", "ico", media::ico()),
+        Sample::plain("media-ogg", "ogg", media::ogg()),
+        Sample::plain("media-flac", "flac", media::flac()),
+        Sample::plain("media-mp3", "mp3", media::mp3()),
+        Sample::plain("media-mp4", "isobmff", media::mp4()),
+        Sample::plain("font-sfnt", "font", font::sfnt()),
+        Sample::plain("font-woff", "woff", font::woff()),
+        Sample::plain("font-woff2", "woff2", font::woff2()),
+    ]
+}
+
+fn records() -> Vec<Sample> {
+    let prose = compressed::prose();
+    let solid = SevenZip {
+        packed_header: true,
+        empty: vec![("folder".into(), true)],
+        ..SevenZip::of(Coding::Lzma, &[("a.txt", &prose), ("b.json", b"{}")])
+    };
+    vec![
+        Sample::plain("wasm-small", "wasm", wasm::small().bytes),
+        Sample::plain("record-class", "java-class", record::class()),
+        Sample::plain("record-sqlite", "sqlite", record::sqlite()),
+        Sample::plain("record-mo", "mo", record::mo(false)),
+        Sample::plain("record-bitcode", "bitcode", record::bitcode()),
+        Sample::plain("record-icu", "icu", record::icu()),
+        Sample::plain("record-terminfo", "terminfo", record::terminfo()),
+        Sample::plain("record-tzif", "tzif", record::tzif()),
+        Sample::plain(
+            "sevenzip-copy",
+            "7z",
+            SevenZip::of(Coding::Copy, &[("a.txt", b"text\n")]).build().bytes,
+        ),
+        Sample::plain("sevenzip-solid", "7z", solid.build().bytes),
     ]
 }

@@ -59,7 +59,37 @@ mod tests {
 
     use super::*;
 
-    const FORMATS: [&str; 23] = [
+    const FORMATS: [&str; 53] = [
+        "png",
+        "jpeg",
+        "gif",
+        "riff",
+        "ico",
+        "ogg",
+        "flac",
+        "mp3",
+        "isobmff",
+        "font",
+        "woff",
+        "woff2",
+        "wasm",
+        "java-class",
+        "sqlite",
+        "mo",
+        "bitcode",
+        "icu",
+        "terminfo",
+        "tzif",
+        "7z",
+        "shell",
+        "python",
+        "javascript",
+        "toml",
+        "ini",
+        "yaml",
+        "xml",
+        "pmml",
+        "pdf",
         "safetensors",
         "gguf",
         "elf",
@@ -84,7 +114,9 @@ mod tests {
         "script",
         "data",
     ];
-    const CODES: [&str; 25] = [
+    const CODES: [&str; 27] = [
+        "active-content",
+        "xml-entity",
         "unclaimed-bytes",
         "overlapping-regions",
         "nonzero-padding",

@@ -25,6 +25,8 @@ mod gzip;
 mod input;
 mod json;
 pub(crate) mod language;
+#[cfg(test)]
+mod laws;
 mod leaves;
 mod macho;
 mod media;

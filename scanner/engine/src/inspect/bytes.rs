@@ -82,7 +82,19 @@ fn trailing(artifact: &Closing<'_>, gap: Span, fill: Option<&FillResult>, strict
 fn is_shown(format: &str) -> bool {
     matches!(
         format,
-        "png" | "jpeg" | "gif" | "riff" | "ico" | "ogg" | "flac" | "mp3" | "isobmff" | "font" | "woff" | "woff2" | "pdf"
+        "png"
+            | "jpeg"
+            | "gif"
+            | "riff"
+            | "ico"
+            | "ogg"
+            | "flac"
+            | "mp3"
+            | "isobmff"
+            | "font"
+            | "woff"
+            | "woff2"
+            | "pdf"
     )
 }
 
@@ -98,11 +110,26 @@ fn behind_picture(artifact: &Closing<'_>, gap: Span) -> Option<&'static str> {
         media = true;
     }
     let head = artifact.bytes(gap.start(), 4096);
-    let zeros = head.iter().take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n')).count();
+    let zeros = head
+        .iter()
+        .take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n'))
+        .count();
     let rest = head.get(zeros..).unwrap_or_default();
     const ACTIVE: [&[u8]; 14] = [
-        b"#!", b"<?php", b"<?=", b"<%", b"<script", b"MZ", b"PK\x03\x04", b"\x1f\x8b\x08", b"7z\xbc\xaf", b"Rar!", b"BZh",
-        b"\xfd7zXZ", b"\x80\x04\x95", b"(\xb5/\xfd",
+        b"#!",
+        b"<?php",
+        b"<?=",
+        b"<%",
+        b"<script",
+        b"MZ",
+        b"PK\x03\x04",
+        b"\x1f\x8b\x08",
+        b"7z\xbc\xaf",
+        b"Rar!",
+        b"BZh",
+        b"\xfd7zXZ",
+        b"\x80\x04\x95",
+        b"(\xb5/\xfd",
     ];
     let pickle = matches!(rest, [0x80, 2 | 3 | 5, b'c' | b'}' | b']' | b'(' | 0x95 | 0x8c, ..]);
     if pickle || ACTIVE.iter().any(|magic| rest.starts_with(magic)) {

@@ -3,13 +3,15 @@
 //! A few control characters are ordinary (minified sources spell character classes raw, logs hold stray bytes), and so
 //! are bytes of an 8-bit encoding. Binary content has both: many sequences that are no UTF-8 and control characters
 //! between them, or NULs in number.
+//!
+//! A string literal that spells binary content character by character is told apart: such a text is sound to its end.
 
 use super::{Closing, Inspector};
 use crate::finding::{Finding, Findings, code};
 use crate::sink::TextResult;
 use crate::span::Span;
 
-/// `trailing-bytes`, cases `binary` and `self-extracting`.
+/// `trailing-bytes`, cases `binary`, `encoded` and `self-extracting`.
 pub(super) struct Texts;
 
 impl Inspector for Texts {
@@ -30,14 +32,25 @@ impl Inspector for Texts {
             .evidence("nuls", seen.nuls)
             .evidence("controls", seen.controls)
             .evidence("invalid", seen.invalid);
-        let extracts = crate::format::language::is_script(artifact.format) && begins_archive(&artifact.bytes(start, 16));
-        out.push(finding.case(if extracts { "self-extracting" } else { "binary" }));
+        let extracts =
+            crate::format::language::is_script(artifact.format) && begins_archive(&artifact.bytes(start, 16));
+        out.push(finding.case(match (extracts, is_encoded(seen)) {
+            (true, _) => "self-extracting",
+            (false, true) => "encoded",
+            (false, false) => "binary",
+        }));
     }
 }
 
 fn is_binary(seen: &TextResult) -> bool {
     let eight_bit = seen.invalid_in_head > 0;
     seen.nuls >= 16 || seen.controls >= if eight_bit { 32 } else { 3 } && seen.invalid >= 8
+}
+
+/// Whether the text is sound UTF-8 all the same: compilers write a whole WebAssembly module as one string literal, each
+/// byte a character. Bytes that were appended are not UTF-8, and zeros alone are no string.
+fn is_encoded(seen: &TextResult) -> bool {
+    seen.invalid == 0 && seen.controls >= seen.nuls.saturating_add(16)
 }
 
 /// Behind the last line feed before `offset`, when there is one near.
@@ -136,6 +149,13 @@ mod tests {
             behind(&prose, "\u{65e5}\u{672c}\u{8a9e} \u{1b}[0m\u{c}".as_bytes()).0,
             [""; 0]
         );
+        let module: String = b"\0asm\x01\0\0\0\x01\x7f"
+            .iter()
+            .chain(&noise(400))
+            .map(|byte| char::from(*byte))
+            .collect();
+        assert_eq!(behind(&prose, format!("load('{module}');\n").as_bytes()).0, ["encoded"]);
+        assert_eq!(behind(&prose, &[0; 400]).0, ["binary"]);
         let documents = [&b"[\""[..], &b"prose ".repeat(3000), b"\"]\n"].concat();
         assert_eq!(
             behind(&documents, &program).0,

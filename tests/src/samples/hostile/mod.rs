@@ -25,6 +25,7 @@ pub fn hostile() -> Vec<Hostile> {
         streams::streams(),
         streams::libraries(),
         streams::opaque(),
+        streams::structured(),
         texts::pickles(),
         texts::others(),
     ]

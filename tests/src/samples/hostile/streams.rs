@@ -3,7 +3,9 @@
 use super::{Case, HIDDEN};
 use crate::build::ar::{self, Member};
 use crate::build::compressed as c;
+use crate::build::sevenzip::{Coding, SevenZip};
 use crate::build::zip::{Entry, Zip};
+use crate::build::{gzip, media, records, wasm};
 
 fn flip(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
     bytes[at] ^= 0xff;
@@ -86,6 +88,52 @@ fn recoded(method: u16, raw: Vec<u8>, crc: u32) -> Entry {
     }
 }
 
+pub(super) fn structured() -> Vec<Case> {
+    let behind = |file: Vec<u8>, payload: &[u8]| [file, payload.to_vec()].concat();
+    let changed = |mut file: Vec<u8>, at: usize| {
+        file[at] ^= 1;
+        file
+    };
+    let seven = |coding, name: &str| SevenZip::of(coding, &[(name, b"text\n")]).build().bytes;
+    vec![
+        (
+            "wasm-trailing",
+            "trailing-bytes",
+            behind(wasm::small().bytes, b"MZ\x90\0 and more"),
+        ),
+        (
+            "wasm-order",
+            "malformed",
+            wasm::module(&[wasm::section(3, &[0]), wasm::section(1, &[0])]).bytes,
+        ),
+        (
+            "png-trailing-script",
+            "trailing-bytes",
+            behind(media::png(), b"#!/bin/sh\ntrue\n"),
+        ),
+        ("png-crc", "header-mismatch", changed(media::png(), 50)),
+        (
+            "jpeg-trailing-archive",
+            "trailing-bytes",
+            behind(media::jpeg(), &gzip::gzip(b"payload")),
+        ),
+        ("gif-cut", "truncated", media::gif()[..40].to_vec()),
+        ("class-trailing", "trailing-bytes", behind(records::class(), &[7; 20])),
+        ("sevenzip-encrypted", "encrypted-entry", seven(Coding::Aes, "a.txt")),
+        ("sevenzip-traversal", "path-traversal", seven(Coding::Lzma, "../a.txt")),
+        (
+            "sevenzip-crc",
+            "header-mismatch",
+            changed(seven(Coding::Copy, "a.txt"), 33),
+        ),
+        (
+            "sevenzip-dictionary",
+            "limit-exceeded",
+            seven(Coding::HugeLzma, "a.txt"),
+        ),
+    ]
+}
+
 pub(super) fn libraries() -> Vec<Case> {
     let archive = |members: &[Member]| ar::archive(members, false).bytes;
     let with = |member: Member| archive(&[ar::library(), vec![member]].concat());
@@ -136,7 +184,10 @@ pub(super) fn opaque() -> Vec<Case> {
     let mut iso = vec![0u8; 0x9000];
     iso[0x8000..0x8007].copy_from_slice(b"\x01CD001\x01");
     [
-        ("opaque-7z", of(b"7z\xbc\xaf\x27\x1c\0\x04")),
+        (
+            "sevenzip-ppmd",
+            SevenZip::of(Coding::Ppmd, &[("a.txt", b"text\n")]).build().bytes,
+        ),
         ("opaque-rar4", of(b"Rar!\x1a\x07\0")),
         ("opaque-rar5", of(b"Rar!\x1a\x07\x01\0")),
         ("opaque-cab", set(of(b"MSCF"), 24, &[3, 1])),

@@ -1,7 +1,7 @@
 //! Pickles and texts with one thing wrong.
 
 use super::Case;
-use crate::build::{json, pickle, text};
+use crate::build::{documents, json, pickle, text};
 
 pub(super) fn pickles() -> Vec<Case> {
     let mut out: Vec<Case> = (0u8..)
@@ -61,5 +61,31 @@ pub(super) fn others() -> Vec<Case> {
         ("json-trailing", "trailing-bytes", json::trailing()),
         ("json-deep", "limit-exceeded", json::nested(100_000)),
         ("text-ip-literal", "ip-literal-url", text::ip_literal_url()),
+        (
+            "yaml-apply",
+            "unsafe-callable",
+            b"name: x\nhook: !!python/object/apply:os.system ['true']\n".to_vec(),
+        ),
+        (
+            "yaml-unknown-function",
+            "unknown-callable",
+            b"name: x\nhook: !!js/function 'x => x'\n".to_vec(),
+        ),
+        (
+            "xml-external-file",
+            "xml-entity",
+            documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root"),
+        ),
+        (
+            "xml-laughs",
+            "xml-entity",
+            documents::xml(&documents::laughs(9), "root"),
+        ),
+        (
+            "pdf-launch",
+            "active-content",
+            documents::pdf(&["<< /S /#4Caunch /F (x) >>"], 1),
+        ),
+        ("pdf-no-end", "truncated", b"%PDF-1.4\n1 0 obj\n".to_vec()),
     ]
 }

@@ -118,7 +118,11 @@ fn claim(input: &Input<'_>, out: &mut Parse, tables: &Tables) {
         let from = (*start).max(last).min(end);
         out.leaf(Span::new(from, end), role(tag), format!("{tag} table"));
         last = last.max(start.saturating_add(*length).min(input.len()));
-        let padded = last.checked_next_multiple_of(4).unwrap_or(u64::MAX).min(next).min(input.len());
+        let padded = last
+            .checked_next_multiple_of(4)
+            .unwrap_or(u64::MAX)
+            .min(next)
+            .min(input.len());
         let covered = last.min(next);
         if covered > end {
             out.leaf(Span::new(end, covered), role(tag), format!("{tag} table, more"));

@@ -165,9 +165,17 @@ fn short255(cursor: &mut Cursor<'_, '_>) -> Result<u64, ReadFault> {
 
 /// The metadata and the private data, whose places begin at `at` of the header.
 fn extras(head: &[u8], at: usize, parts: &mut Vec<(u64, u64, String)>) {
-    parts.push((word(head, at), word(head, at.saturating_add(4)), "metadata, packed".to_owned()));
+    parts.push((
+        word(head, at),
+        word(head, at.saturating_add(4)),
+        "metadata, packed".to_owned(),
+    ));
     let private = at.saturating_add(12);
-    parts.push((word(head, private), word(head, private.saturating_add(4)), "private data".to_owned()));
+    parts.push((
+        word(head, private),
+        word(head, private.saturating_add(4)),
+        "private data".to_owned(),
+    ));
 }
 
 /// Claims parts in order of their place, and the fill to 4 bytes behind each.
@@ -183,10 +191,17 @@ fn claim(input: &Input<'_>, out: &mut Parse, mut parts: Vec<(u64, u64, String)>,
         }
         let span = Span::saturating_at(start, length);
         if span.end() > input.len() {
-            out.malformed(span.intersect(input.whole()), "woff: a part lies past the end (WOFF, 4)");
+            out.malformed(
+                span.intersect(input.whole()),
+                "woff: a part lies past the end (WOFF, 4)",
+            );
         }
         let span = span.intersect(input.whole());
-        let role = if name == "metadata, packed" { Role::Metadata } else { Role::Data };
+        let role = if name == "metadata, packed" {
+            Role::Metadata
+        } else {
+            Role::Data
+        };
         out.leaf(span, role, name);
         last = last.max(span.end());
     }

@@ -74,7 +74,10 @@ fn is_toml_key(key: &str) -> bool {
     let key = key.trim();
     let part = |part: &str| {
         let part = part.trim();
-        let bare = !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        let bare = !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
         let quoted = |mark| part.len() > 2 && part.starts_with(mark) && part.ends_with(mark);
         bare || quoted('"') || quoted('\'')
     };
@@ -93,7 +96,9 @@ fn is_toml(lines: &[&str]) -> bool {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix('[') {
             let rest = rest.strip_prefix('[').unwrap_or(rest);
-            let Some((name, behind)) = rest.split_once(']') else { return false };
+            let Some((name, behind)) = rest.split_once(']') else {
+                return false;
+            };
             let behind = behind.strip_prefix(']').unwrap_or(behind).trim_start();
             if !is_toml_key(name) || !(behind.is_empty() || behind.starts_with('#')) {
                 return false;
@@ -101,7 +106,9 @@ fn is_toml(lines: &[&str]) -> bool {
             tables = tables.saturating_add(1);
             continue;
         }
-        let Some((key, value)) = line.split_once('=') else { return false };
+        let Some((key, value)) = line.split_once('=') else {
+            return false;
+        };
         let value = value.trim();
         if !is_toml_key(key) || !is_toml_value(value) {
             return false;
@@ -119,7 +126,9 @@ fn is_toml(lines: &[&str]) -> bool {
 fn is_toml_value(value: &str) -> bool {
     let bare = value.split(['#', ' ']).next().unwrap_or_default();
     let number = bare.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'))
-        && bare.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b':'));
+        && bare
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b':'));
     let text = value.starts_with(['"', '\'']) && !value.ends_with([';', ',', '\\', '+', ')']);
     let list = value.starts_with(['[', '{']) && !value.ends_with([';', '(', ')']);
     text || list || number || matches!(bare, "true" | "false" | "inf" | "nan")
@@ -131,7 +140,9 @@ fn is_ini(lines: &[&str]) -> bool {
         let name = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         name.is_some_and(|name| !name.is_empty() && name.len() < 100 && !name.contains(['[', ']', ',', '{', '"']))
     };
-    let Some((first, rest)) = lines.split_first() else { return false };
+    let Some((first, rest)) = lines.split_first() else {
+        return false;
+    };
     if !header(first) {
         return false;
     }
@@ -160,7 +171,9 @@ fn is_python(lines: &[&str], very_first: &str) -> bool {
     }
     let definition = |line: &str| {
         let line = line.trim_end();
-        let begins = ["def ", "class ", "async def "].iter().any(|word| line.starts_with(word));
+        let begins = ["def ", "class ", "async def "]
+            .iter()
+            .any(|word| line.starts_with(word));
         begins && (line.ends_with(':') || line.ends_with('(')) && !line.contains('{')
     };
     let from = |line: &str| {
@@ -169,15 +182,22 @@ fn is_python(lines: &[&str], very_first: &str) -> bool {
     };
     let import = |line: &str| {
         line.strip_prefix("import ").is_some_and(|rest| {
-            rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b',' | b' '))
+            rest.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b',' | b' '))
         })
     };
-    let docstring = ["\"\"\"", "'''", "r\"\"\"", "u\"\"\""].iter().any(|mark| first.starts_with(mark));
+    let docstring = ["\"\"\"", "'''", "r\"\"\"", "u\"\"\""]
+        .iter()
+        .any(|mark| first.starts_with(mark));
     if from(first) || definition(first) {
         return true;
     }
     let starts = docstring || import(first) || first.starts_with('@');
-    starts && lines.iter().skip(1).any(|line| from(line) || definition(line) || docstring && import(line))
+    starts
+        && lines
+            .iter()
+            .skip(1)
+            .any(|line| from(line) || definition(line) || docstring && import(line))
 }
 
 /// Statements that only JavaScript has, behind comments.
@@ -191,16 +211,38 @@ fn is_javascript(lines: &[&str]) -> bool {
         if line.starts_with("/*") {
             comment = !line.contains("*/");
             // A banner and the program in one line, as minifiers write it.
-            return !comment && line.split_once("*/").is_some_and(|(_, behind)| !behind.trim().is_empty());
+            return !comment
+                && line
+                    .split_once("*/")
+                    .is_some_and(|(_, behind)| !behind.trim().is_empty());
         }
         !line.starts_with("//")
     });
     let Some(code) = code else { return false };
-    let line = code.rsplit_once("*/").filter(|_| code.starts_with("/*")).map_or(code, |(_, behind)| behind.trim());
+    let line = code
+        .rsplit_once("*/")
+        .filter(|_| code.starts_with("/*"))
+        .map_or(code, |(_, behind)| behind.trim());
     const STARTS: [&str; 20] = [
-        "\"use strict\"", "'use strict'", "\"use client\"", "export default ", "export * from ", "module.exports",
-        "exports.", "Object.defineProperty(exports", "(function", "!function", ";(function", "(()=>", "(() =>",
-        "(async", "async function ", "export function ", "export class ", "export interface ", "export declare ",
+        "\"use strict\"",
+        "'use strict'",
+        "\"use client\"",
+        "export default ",
+        "export * from ",
+        "module.exports",
+        "exports.",
+        "Object.defineProperty(exports",
+        "(function",
+        "!function",
+        ";(function",
+        "(()=>",
+        "(() =>",
+        "(async",
+        "async function ",
+        "export function ",
+        "export class ",
+        "export interface ",
+        "export declare ",
         "export type ",
     ];
     if STARTS.iter().any(|start| line.starts_with(start)) {
@@ -210,11 +252,18 @@ fn is_javascript(lines: &[&str]) -> bool {
     if let Some(rest) = line.strip_prefix("import") {
         return (rest.starts_with([' ', '{', '*', '"', '\''])) && (quoted(rest.trim_start()) || rest.contains("}from"));
     }
-    let bound = ["const ", "let ", "var ", "export const "].iter().find_map(|word| line.strip_prefix(word));
+    let bound = ["const ", "let ", "var ", "export const "]
+        .iter()
+        .find_map(|word| line.strip_prefix(word));
     if let Some((target, value)) = bound.and_then(|rest| rest.split_once('=')) {
-        let name = target.trim().bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'));
+        let name = target
+            .trim()
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'));
         let pattern = target.trim_start().starts_with(['{', '[']);
-        let says = ["require(", "=>", "function", "Object."].iter().any(|word| value.contains(word));
+        let says = ["require(", "=>", "function", "Object."]
+            .iter()
+            .any(|word| value.contains(word));
         return (name || pattern) && (says || value.trim_end().ends_with([';', '{', '[', '(']));
     }
     line.strip_prefix("function ")
@@ -226,8 +275,15 @@ fn is_yaml(lines: &[&str]) -> bool {
     let Some(first) = lines.first() else { return false };
     // Headers of mail and of packages are spelled alike, and are something else.
     const OTHERS: [&str; 9] = [
-        "Metadata-Version:", "Wheel-Version:", "Manifest-Version:", "Signature-Version:", "Package:", "Format:",
-        "From:", "Origin:", "Copyright:",
+        "Metadata-Version:",
+        "Wheel-Version:",
+        "Manifest-Version:",
+        "Signature-Version:",
+        "Package:",
+        "Format:",
+        "From:",
+        "Origin:",
+        "Copyright:",
     ];
     if OTHERS.iter().any(|other| first.starts_with(other)) {
         return false;
@@ -263,13 +319,18 @@ fn is_yaml(lines: &[&str]) -> bool {
 
 /// `key:` or `key: value`, where the key is a word or two.
 fn is_yaml_key(line: &str) -> bool {
-    let Some(at) = line.find(": ").or_else(|| line.trim_end().ends_with(':').then(|| line.trim_end().len().saturating_sub(1)))
-    else {
+    let Some(at) = line.find(": ").or_else(|| {
+        line.trim_end()
+            .ends_with(':')
+            .then(|| line.trim_end().len().saturating_sub(1))
+    }) else {
         return false;
     };
     let key = line.get(..at).unwrap_or_default();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b'$' | b'*' | b'@' | b'<' | b'~');
-    let quoted = key.len() > 2 && (key.starts_with('"') && key.ends_with('"') || key.starts_with('\'') && key.ends_with('\''));
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b'$' | b'*' | b'@' | b'<' | b'~');
+    let quoted =
+        key.len() > 2 && (key.starts_with('"') && key.ends_with('"') || key.starts_with('\'') && key.ends_with('\''));
     let bare = !key.is_empty() && key.len() <= 64 && key.bytes().all(plain);
     bare || quoted
 }

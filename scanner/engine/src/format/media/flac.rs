@@ -56,7 +56,9 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
             6 => "picture",
             _ => "reserved",
         };
-        leaves.leaf(out, Span::new(start, cursor.position()), Role::Metadata, || format!("{name} block"));
+        leaves.leaf(out, Span::new(start, cursor.position()), Role::Metadata, || {
+            format!("{name} block")
+        });
         if kind & 0x80 != 0 {
             break;
         }

@@ -26,7 +26,9 @@ impl Format for Gif {
         let magic = matches!(probe.head.get(..6), Some(b"GIF87a" | b"GIF89a"));
         // Where no global colour table follows, the first block begins at 13.
         let first = match probe.head.get(10) {
-            Some(flags) if flags & 0x80 == 0 => probe.head.get(13).is_none_or(|byte| matches!(byte, 0x21 | 0x2c | 0x3b)),
+            Some(flags) if flags & 0x80 == 0 => {
+                probe.head.get(13).is_none_or(|byte| matches!(byte, 0x21 | 0x2c | 0x3b))
+            }
             Some(_) => true,
             None => false,
         };
@@ -57,7 +59,9 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         let start = cursor.position();
         match cursor.u8()? {
             0x3b => {
-                leaves.leaf(out, Span::new(start, cursor.position()), Role::Trailer, || "trailer".to_owned());
+                leaves.leaf(out, Span::new(start, cursor.position()), Role::Trailer, || {
+                    "trailer".to_owned()
+                });
                 return Ok(());
             }
             0x2c => {
@@ -80,7 +84,9 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
                 sub_blocks(&mut cursor, out, &mut leaves, start, Role::Metadata, name)?;
             }
             // Some encoders write a stray zero between blocks; readers pass over it.
-            0 => leaves.leaf(out, Span::new(start, cursor.position()), Role::Metadata, || "stray terminator".to_owned()),
+            0 => leaves.leaf(out, Span::new(start, cursor.position()), Role::Metadata, || {
+                "stray terminator".to_owned()
+            }),
             _ => {
                 let rule = "gif: a byte begins no block (Appendix A)";
                 out.malformed(Span::new(start, cursor.position()), rule);

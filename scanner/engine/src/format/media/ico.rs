@@ -31,10 +31,13 @@ impl Format for Ico {
         let [_, _, _, 0, _, _, _, _, s @ ..] = probe.head.get(6..)? else {
             return None;
         };
-        let [s0, s1, s2, s3, o0, o1, o2, o3, ..] = s else { return None };
+        let [s0, s1, s2, s3, o0, o1, o2, o3, ..] = s else {
+            return None;
+        };
         let size = u64::from(u32::from_le_bytes([*s0, *s1, *s2, *s3]));
         let offset = u64::from(u32::from_le_bytes([*o0, *o1, *o2, *o3]));
-        let fits = (1..=256).contains(&count) && offset >= table && size >= 16 && offset.checked_add(size)? <= probe.length;
+        let fits =
+            (1..=256).contains(&count) && offset >= table && size >= 16 && offset.checked_add(size)? <= probe.length;
         fits.then_some(Match {
             strength: Strength::Likely,
             start: 0,
@@ -62,7 +65,9 @@ fn pictures(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     for number in 1..=count {
         let start = cursor.position();
         let entry = cursor.array::<16>()?;
-        leaves.leaf(out, Span::new(start, cursor.position()), Role::Table, || format!("entry {number}"));
+        leaves.leaf(out, Span::new(start, cursor.position()), Role::Table, || {
+            format!("entry {number}")
+        });
         let [_, _, _, _, _, _, _, _, s0, s1, s2, s3, o0, o1, o2, o3] = entry;
         let size = u64::from(u32::from_le_bytes([s0, s1, s2, s3]));
         let picture = Span::saturating_at(u64::from(u32::from_le_bytes([o0, o1, o2, o3])), size);

@@ -24,7 +24,10 @@ impl Format for IsoBmff {
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let size = u32::from_be_bytes(*probe.head.first_chunk::<4>()?);
-        let signed = matches!(probe.head.get(..12), Some(b"\0\0\0\x0cjP  \r\n\x87\n" | b"\0\0\0\x0cJXL \r\n\x87\n"));
+        let signed = matches!(
+            probe.head.get(..12),
+            Some(b"\0\0\0\x0cjP  \r\n\x87\n" | b"\0\0\0\x0cJXL \r\n\x87\n")
+        );
         let typed = probe.head.get(4..8) == Some(b"ftyp") && (16..=4096).contains(&size) && size & 3 == 0;
         (signed || typed).then_some(Match::CERTAIN)
     }
@@ -63,15 +66,22 @@ fn boxes(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         };
         let header = cursor.position().saturating_sub(start).max(8);
         let Some(rest) = size.checked_sub(header) else {
-            out.malformed(Span::saturating_at(start, 8), "isobmff: a box is shorter than its header (4.2)");
+            out.malformed(
+                Span::saturating_at(start, 8),
+                "isobmff: a box is shorter than its header (4.2)",
+            );
             return Ok(());
         };
         cursor.skip(start.saturating_add(header).saturating_sub(cursor.position()))?;
         if let Err(fault) = cursor.skip(rest) {
-            leaves.leaf(out, Span::new(start, input.len()), Role::Data, || format!("{} box, cut", tag(code)));
+            leaves.leaf(out, Span::new(start, input.len()), Role::Data, || {
+                format!("{} box, cut", tag(code))
+            });
             return Err(fault);
         }
-        leaves.leaf(out, Span::new(start, cursor.position()), role(code), || format!("{} box", tag(code)));
+        leaves.leaf(out, Span::new(start, cursor.position()), role(code), || {
+            format!("{} box", tag(code))
+        });
     }
     Ok(())
 }

@@ -76,18 +76,25 @@ fn segments(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         let [a, b] = cursor.array::<2>()?;
         let length = u64::from(u16::from_be_bytes([a, b]));
         let Some(content) = length.checked_sub(2) else {
-            out.malformed(Span::new(start, cursor.position()), "jpeg: a segment's length is below 2 (B.1.1.4)");
+            out.malformed(
+                Span::new(start, cursor.position()),
+                "jpeg: a segment's length is below 2 (B.1.1.4)",
+            );
             return Ok(());
         };
         if let Err(fault) = cursor.skip(content) {
-            leaves.leaf(out, Span::new(start, input.len()), Role::Metadata, || format!("{name}, cut"));
+            leaves.leaf(out, Span::new(start, input.len()), Role::Metadata, || {
+                format!("{name}, cut")
+            });
             return Err(fault);
         }
         leaves.leaf(out, Span::new(start, cursor.position()), role(byte), || name);
         if byte == 0xda {
             let from = cursor.position();
             let end = entropy_coded(input, from)?;
-            leaves.leaf(out, Span::new(from, end), Role::Data, || "entropy-coded data".to_owned());
+            leaves.leaf(out, Span::new(from, end), Role::Data, || {
+                "entropy-coded data".to_owned()
+            });
             cursor.skip(end.saturating_sub(from))?;
         }
     }

@@ -50,7 +50,9 @@ fn frames(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     while matches!(*cursor.ahead(3)?, [b'I', b'D', b'3']) && tags < 64 {
         let start = cursor.position();
         let [_, _, _, _, _, flags, a, b, c, d] = cursor.array::<10>()?;
-        let length = [a, b, c, d].iter().fold(0u64, |n, byte| n << 7 | u64::from(byte & 0x7f));
+        let length = [a, b, c, d]
+            .iter()
+            .fold(0u64, |n, byte| n << 7 | u64::from(byte & 0x7f));
         let footer = if flags & 0x10 == 0 { 0 } else { 10 };
         cursor.skip(length.saturating_add(footer))?;
         out.leaf(Span::new(start, cursor.position()), Role::Metadata, "ID3v2 tag");
@@ -118,7 +120,11 @@ fn frame(header: [u8; 4]) -> Option<u64> {
     };
     let padding = u64::from(third >> 1 & 1);
     match layer {
-        3 => rate.checked_mul(12)?.checked_div(samples)?.checked_add(padding)?.checked_mul(4),
+        3 => rate
+            .checked_mul(12)?
+            .checked_div(samples)?
+            .checked_add(padding)?
+            .checked_mul(4),
         1 if version != 3 => rate.checked_mul(72)?.checked_div(samples)?.checked_add(padding),
         _ => rate.checked_mul(144)?.checked_div(samples)?.checked_add(padding),
     }

@@ -44,14 +44,23 @@ fn pages(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         let start = cursor.position();
         cursor.skip(26)?;
         let count = u64::from(cursor.u8()?);
-        let length = cursor.bytes(count)?.iter().fold(0u64, |n, byte| n.saturating_add(u64::from(*byte)));
+        let length = cursor
+            .bytes(count)?
+            .iter()
+            .fold(0u64, |n, byte| n.saturating_add(u64::from(*byte)));
         let data = cursor.position();
         if let Err(fault) = cursor.skip(length) {
-            leaves.leaf(out, Span::new(start, input.len()), Role::Data, || format!("page {number}, cut"));
+            leaves.leaf(out, Span::new(start, input.len()), Role::Data, || {
+                format!("page {number}, cut")
+            });
             return Err(fault);
         }
-        leaves.leaf(out, Span::new(start, data), Role::Header, || format!("page {number} header"));
-        leaves.leaf(out, Span::new(data, cursor.position()), Role::Data, || format!("page {number}"));
+        leaves.leaf(out, Span::new(start, data), Role::Header, || {
+            format!("page {number} header")
+        });
+        leaves.leaf(out, Span::new(data, cursor.position()), Role::Data, || {
+            format!("page {number}")
+        });
         number = number.saturating_add(1);
     }
     Ok(())

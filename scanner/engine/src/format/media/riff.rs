@@ -50,7 +50,9 @@ fn forms(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         cursor.skip(4)?;
         let size = u64::from(cursor.u32_le()?);
         let kind = cursor.array::<4>()?;
-        leaves.leaf(out, Span::new(start, cursor.position()), Role::Header, || format!("RIFF {}", tag(kind)));
+        leaves.leaf(out, Span::new(start, cursor.position()), Role::Header, || {
+            format!("RIFF {}", tag(kind))
+        });
         let inside = Span::saturating_at(start.saturating_add(12), size.saturating_sub(4));
         chunks(input, out, &mut leaves, inside.intersect(input.whole()))?;
         if inside.end() > input.len() {
@@ -78,7 +80,9 @@ fn chunks(input: &Input<'_>, out: &mut Parse, leaves: &mut Leaves, inside: Span)
             out.malformed(Span::saturating_at(start, 8), rule);
         }
         cursor.skip(size.min(cursor.remaining()))?;
-        leaves.leaf(out, Span::new(start, cursor.position()), role(code), || format!("{} chunk", tag(code)));
+        leaves.leaf(out, Span::new(start, cursor.position()), role(code), || {
+            format!("{} chunk", tag(code))
+        });
         pad(&mut cursor, out, size)?;
     }
     Ok(())

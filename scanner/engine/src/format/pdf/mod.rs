@@ -76,7 +76,11 @@ const ACTIVE: &[(&str, (&str, &str))] = &[
 fn claim(input: &Input<'_>, out: &mut Parse, ends: &[u64]) -> Result<(), ReadFault> {
     let mut leaves = Leaves::default();
     let head = input.read_up_to(0, 1024)?;
-    let line = head.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(8).min(64);
+    let line = head
+        .iter()
+        .position(|byte| matches!(byte, b'\r' | b'\n'))
+        .unwrap_or(8)
+        .min(64);
     let mut from = u64::try_from(line).unwrap_or(8).min(input.len());
     leaves.leaf(out, Span::new(0, from), Role::Header, || "header".to_owned());
     for (number, end) in (1u64..).zip(ends) {
@@ -109,7 +113,11 @@ impl Search {
         while at < length {
             let tile = input.read_up_to(at, TILE.saturating_add(CARRY))?;
             let last = at.saturating_add(TILE) >= length;
-            let own = if last { tile.len() } else { tile.len().min(usize::try_from(TILE).unwrap_or(0)) };
+            let own = if last {
+                tile.len()
+            } else {
+                tile.len().min(usize::try_from(TILE).unwrap_or(0))
+            };
             self.tile(at, &tile, own);
             at = at.saturating_add(TILE);
         }
@@ -167,9 +175,16 @@ fn known(rest: &[u8]) -> Option<&'static str> {
         name.push(escaped.unwrap_or(*byte));
         at = at.saturating_add(if escaped.is_some() { 3 } else { 1 });
     }
-    ACTIVE.iter().map(|(known, _)| *known).find(|known| known.as_bytes() == name)
+    ACTIVE
+        .iter()
+        .map(|(known, _)| *known)
+        .find(|known| known.as_bytes() == name)
 }
 
 fn is_delimiter(byte: u8) -> bool {
-    byte <= b' ' || matches!(byte, b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
+    byte <= b' '
+        || matches!(
+            byte,
+            b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%'
+        )
 }

@@ -60,7 +60,9 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     out.leaf(cursor.skip(4)?, Role::Header, "magic");
     while cursor.position() < end {
         let start = cursor.position();
-        let Ok([a, b, c, d]) = cursor.array::<4>() else { return Ok(()) };
+        let Ok([a, b, c, d]) = cursor.array::<4>() else {
+            return Ok(());
+        };
         // ENTER_SUBBLOCK in 2 bits, the block's id in 8 (VBR), the width of its codes in 4 (VBR), then words.
         let first = u32::from_le_bytes([a, b, c, d]);
         if first & 3 != 1 {

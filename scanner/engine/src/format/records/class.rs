@@ -95,12 +95,16 @@ fn class(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     for (what, role) in [("field", Role::Table), ("method", Role::Code)] {
         let start = cursor.position();
         let count = u16::from_be_bytes(cursor.array::<2>()?);
-        leaves.leaf(out, Span::new(start, cursor.position()), Role::Table, || format!("{what} count"));
+        leaves.leaf(out, Span::new(start, cursor.position()), Role::Table, || {
+            format!("{what} count")
+        });
         for number in 1..=count {
             let start = cursor.position();
             cursor.skip(6)?;
             attributes(&mut cursor)?;
-            leaves.leaf(out, Span::new(start, cursor.position()), role, || format!("{what} {number}"));
+            leaves.leaf(out, Span::new(start, cursor.position()), role, || {
+                format!("{what} {number}")
+            });
         }
     }
     let start = cursor.position();

@@ -103,6 +103,10 @@ fn tables(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let strings = Span::new(first.min(last), last).intersect(input.whole());
     // Strings stand together, behind the tables.
     let behind = out.view().leaves().map(|leaf| leaf.span.end()).max().unwrap_or(28);
-    out.leaf(Span::new(strings.start().max(behind).min(strings.end()), strings.end()), Role::Strings, "strings");
+    out.leaf(
+        Span::new(strings.start().max(behind).min(strings.end()), strings.end()),
+        Role::Strings,
+        "strings",
+    );
     Ok(())
 }

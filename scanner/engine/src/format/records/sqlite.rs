@@ -44,7 +44,10 @@ impl Format for Sqlite {
             _ => 0,
         };
         if !page.is_power_of_two() || page < 512 {
-            return out.malformed(Span::new(16, 18), "sqlite: the page size is no power of two from 512 on (1.3.2)");
+            return out.malformed(
+                Span::new(16, 18),
+                "sqlite: the page size is no power of two from 512 on (1.3.2)",
+            );
         }
         // Writers before 3.7.0 do not keep the count: then whole pages are the database.
         let stated = word(28);
@@ -62,7 +65,11 @@ impl Format for Sqlite {
             };
             out.fault(&fault, "the database");
         }
-        out.leaf(Span::new(100, end.min(input.len()).max(100)), Role::Data, format!("{pages} pages of {page} bytes"));
+        out.leaf(
+            Span::new(100, end.min(input.len()).max(100)),
+            Role::Data,
+            format!("{pages} pages of {page} bytes"),
+        );
     }
 
     fn extensions(&self) -> &'static [&'static str] {

@@ -23,14 +23,21 @@ impl Format for Terminfo {
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let (width, counts) = counts(probe.head)?;
         let [names, flags, numbers, offsets, strings] = counts;
-        let fixed = 12u64.checked_add(names)?.checked_add(flags)?.checked_next_multiple_of(2)?;
+        let fixed = 12u64
+            .checked_add(names)?
+            .checked_add(flags)?
+            .checked_next_multiple_of(2)?;
         let end = fixed
             .checked_add(numbers.checked_mul(width)?)?
             .checked_add(offsets.checked_mul(2)?)?
             .checked_add(strings)?;
         // The names are text and end with a NUL.
         let end_of_names = usize::try_from(names.checked_add(11)?).ok()?;
-        let text = probe.head.get(12..end_of_names)?.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let text = probe
+            .head
+            .get(12..end_of_names)?
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~'));
         let fits = (2..=512).contains(&names) && text && probe.head.get(end_of_names) == Some(&0);
         (fits && end <= probe.length && flags <= 128 && numbers <= 128).then_some(Match::CERTAIN)
     }
@@ -80,7 +87,11 @@ fn arrays(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     out.leaf(Span::new(start, cursor.position()), Role::Header, "extended header");
     out.leaf(cursor.skip(flags)?, Role::Data, "extended flags");
     even(&mut cursor, out)?;
-    out.leaf(cursor.skip(numbers.saturating_mul(width))?, Role::Data, "extended numbers");
+    out.leaf(
+        cursor.skip(numbers.saturating_mul(width))?,
+        Role::Data,
+        "extended numbers",
+    );
     out.leaf(cursor.skip(offsets.saturating_mul(2))?, Role::Table, "extended offsets");
     out.leaf(cursor.skip(bytes)?, Role::Strings, "extended strings");
     even(&mut cursor, out)

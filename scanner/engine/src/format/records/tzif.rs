@@ -21,7 +21,10 @@ impl Format for TzIf {
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let version = matches!(probe.head.get(..5), Some([b'T', b'Z', b'i', b'f', 0 | b'2'..=b'4']));
-        let reserved = probe.head.get(5..20).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
+        let reserved = probe
+            .head
+            .get(5..20)
+            .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
         (version && reserved).then_some(Match::CERTAIN)
     }
 
@@ -42,7 +45,10 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     block(&mut cursor, out, 8)?;
     let start = cursor.position();
     if cursor.u8()? != b'\n' {
-        out.malformed(Span::saturating_at(start, 1), "tzif: no footer follows the second block (3.3)");
+        out.malformed(
+            Span::saturating_at(start, 1),
+            "tzif: no footer follows the second block (3.3)",
+        );
         return Ok(());
     }
     match cursor.until(b'\n', 4096)? {
@@ -57,14 +63,21 @@ fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
 fn block(cursor: &mut Cursor<'_, '_>, out: &mut Parse, width: u64) -> Result<u8, ReadFault> {
     let start = cursor.position();
     let [b'T', b'Z', b'i', b'f', version, ..] = cursor.array::<20>()? else {
-        out.malformed(Span::saturating_at(start, 20), "tzif: a block does not begin with its magic (3.1)");
+        out.malformed(
+            Span::saturating_at(start, 20),
+            "tzif: a block does not begin with its magic (3.1)",
+        );
         return Ok(0);
     };
     let mut counts = [0u64; 6];
     for count in &mut counts {
         *count = u64::from(cursor.u32_be()?);
     }
-    out.leaf(Span::new(start, cursor.position()), Role::Header, format!("header, {width} bytes a time"));
+    out.leaf(
+        Span::new(start, cursor.position()),
+        Role::Header,
+        format!("header, {width} bytes a time"),
+    );
     let [universal, standard, leaps, times, types, names] = counts;
     let parts = [
         times.saturating_mul(width.saturating_add(1)),
@@ -75,6 +88,10 @@ fn block(cursor: &mut Cursor<'_, '_>, out: &mut Parse, width: u64) -> Result<u8,
         universal,
     ];
     let length = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
-    out.leaf(cursor.skip(length)?, Role::Table, format!("transitions, {width} bytes a time"));
+    out.leaf(
+        cursor.skip(length)?,
+        Role::Table,
+        format!("transitions, {width} bytes a time"),
+    );
     Ok(version)
 }

@@ -64,17 +64,21 @@ impl Folder {
 
     /// The first coder that this build does not have.
     pub(super) fn unsupported(&self) -> Option<String> {
-        self.coders.iter().map(|coder| coder.method).find(|method| !is_known(*method)).map(|method| {
-            let name = match method {
-                0x03_0401 => "PPMd",
-                0x04_0109 => "Deflate64",
-                0x04f7_1101 => "Zstandard",
-                0x04f7_1102 => "Brotli",
-                0x04f7_1104 => "LZ4",
-                _ => return format!("coder {method:x}"),
-            };
-            name.to_owned()
-        })
+        self.coders
+            .iter()
+            .map(|coder| coder.method)
+            .find(|method| !is_known(*method))
+            .map(|method| {
+                let name = match method {
+                    0x03_0401 => "PPMd",
+                    0x04_0109 => "Deflate64",
+                    0x04f7_1101 => "Zstandard",
+                    0x04f7_1102 => "Brotli",
+                    0x04f7_1104 => "LZ4",
+                    _ => return format!("coder {method:x}"),
+                };
+                name.to_owned()
+            })
     }
 }
 
@@ -132,12 +136,17 @@ fn assembled<'r>(
     depth: usize,
 ) -> Result<Boxed<'r>, Stop> {
     let broken = |why: &str| Stop::Broken(why.to_owned());
-    let coder = folder.coders.get(at).ok_or_else(|| broken("a bond leads to no coder"))?;
+    let coder = folder
+        .coders
+        .get(at)
+        .ok_or_else(|| broken("a bond leads to no coder"))?;
     if depth > folder.coders.len() {
         return Err(broken("the coders feed each other in a circle"));
     }
     let before = folder.coders.get(..at).unwrap_or_default();
-    let first = before.iter().fold(0usize, |sum, coder| sum.saturating_add(coder.inputs));
+    let first = before
+        .iter()
+        .fold(0usize, |sum, coder| sum.saturating_add(coder.inputs));
     let mut inputs = Vec::new();
     for input in first..first.saturating_add(coder.inputs) {
         let bond = folder.bonds.iter().find(|(to, _)| *to == input);
@@ -235,7 +244,9 @@ fn copy(mut reader: Boxed<'_>, size: u64, output: &mut dyn Write) -> Result<(), 
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Stop::Broken(error.to_string())),
         };
-        output.write_all(buffer.get(..n).unwrap_or_default()).map_err(Stop::Output)?;
+        output
+            .write_all(buffer.get(..n).unwrap_or_default())
+            .map_err(Stop::Output)?;
         left = left.saturating_sub(u64::try_from(n).unwrap_or(left));
     }
     Ok(())

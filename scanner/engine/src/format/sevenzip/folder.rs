@@ -22,7 +22,10 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) fn new(folder: Folder, span: Span, name: &str, files: &[Option<&File>]) -> Self {
-        let named = |file: &Option<&File>| file.map(|file| file.name.clone()).unwrap_or_else(|| b"unlisted".to_vec());
+        let named = |file: &Option<&File>| {
+            file.map(|file| file.name.clone())
+                .unwrap_or_else(|| b"unlisted".to_vec())
+        };
         Self {
             folder,
             span,
@@ -83,12 +86,16 @@ impl Decoder for Stored {
             return None;
         }
         let parts: &[Part] = &self.folder.parts;
-        let pieces = parts.iter().zip(&self.names).zip(&self.links).map(|((part, name), link)| Piece {
-            name: name.clone(),
-            length: part.0,
-            crc32: part.1,
-            link: *link,
-        });
+        let pieces = parts
+            .iter()
+            .zip(&self.names)
+            .zip(&self.links)
+            .map(|((part, name), link)| Piece {
+                name: name.clone(),
+                length: part.0,
+                crc32: part.1,
+                link: *link,
+            });
         Some(Layout {
             format: "7z-folder",
             pieces: Arc::from(pieces.collect::<Vec<Piece>>()),

@@ -64,7 +64,9 @@ impl Folder {
 
     /// The length of its output.
     pub(super) fn size(&self) -> u64 {
-        self.main().and_then(|at| self.coders.get(at)).map_or(0, |coder| coder.size)
+        self.main()
+            .and_then(|at| self.coders.get(at))
+            .map_or(0, |coder| coder.size)
     }
 
     pub(super) fn packed_size(&self) -> u64 {
@@ -247,7 +249,10 @@ fn folder(bytes: &mut Bytes<'_>) -> Option<Folder> {
         if flags & 0xc0 != 0 || length > 8 {
             return None;
         }
-        let method = bytes.take(u64::from(length))?.iter().fold(0u64, |id, byte| id << 8 | u64::from(*byte));
+        let method = bytes
+            .take(u64::from(length))?
+            .iter()
+            .fold(0u64, |id, byte| id << 8 | u64::from(*byte));
         let mut own = 1usize;
         if flags & 0x10 != 0 {
             own = usize::try_from(bytes.number()?).ok()?;
@@ -278,7 +283,9 @@ fn folder(bytes: &mut Bytes<'_>) -> Option<Folder> {
     }
     let feeds = inputs.checked_sub(bonds)?;
     if feeds == 1 {
-        folder.feeds.push((0..inputs).find(|at| !folder.bonds.iter().any(|(input, _)| input == at))?);
+        folder
+            .feeds
+            .push((0..inputs).find(|at| !folder.bonds.iter().any(|(input, _)| input == at))?);
     } else {
         for _ in 0..feeds {
             folder.feeds.push(usize::try_from(bytes.number()?).ok()?);
@@ -294,7 +301,9 @@ fn substreams(bytes: &mut Bytes<'_>, folders: &mut [Folder]) -> Option<()> {
         for count in &mut counts {
             let stated = bytes.number()?;
             // All but the last state their size.
-            *count = usize::try_from(stated).ok().filter(|count| *count <= bytes.rest.len())?;
+            *count = usize::try_from(stated)
+                .ok()
+                .filter(|count| *count <= bytes.rest.len())?;
         }
         id = bytes.u8()?;
     }

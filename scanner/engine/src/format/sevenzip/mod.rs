@@ -74,14 +74,33 @@ fn check(out: &mut Parse, span: Span, stated: u32, bytes: &[u8], what: &str) {
 fn archive(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let start = input.read(Span::new(0, START))?;
     out.leaf(Span::new(0, START), Role::Header, "signature header");
-    let word = |at: usize| start.get(at..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |w| u32::from_le_bytes(*w));
-    let long = |at: usize| start.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |w| u64::from_le_bytes(*w));
-    check(out, Span::new(8, 32), word(8), start.get(12..32).unwrap_or_default(), "the start header");
+    let word = |at: usize| {
+        start
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<4>())
+            .map_or(0, |w| u32::from_le_bytes(*w))
+    };
+    let long = |at: usize| {
+        start
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<8>())
+            .map_or(0, |w| u64::from_le_bytes(*w))
+    };
+    check(
+        out,
+        Span::new(8, 32),
+        word(8),
+        start.get(12..32).unwrap_or_default(),
+        "the start header",
+    );
     let (offset, size) = (long(12), long(20));
     let place = Span::saturating_at(offset.saturating_add(START), size);
     if size == 0 {
         if input.len() > START {
-            out.malformed(Span::new(12, 28), "7z: there is no header, and more than the signature header");
+            out.malformed(
+                Span::new(12, 28),
+                "7z: there is no header, and more than the signature header",
+            );
         }
         return Ok(());
     }
@@ -139,7 +158,10 @@ fn plain<'a>(
         }
         let streams = header::encoded(&bytes).filter(|streams| streams.folders.len() == 1);
         let Some(folder) = streams.as_ref().and_then(|streams| streams.folders.first()) else {
-            out.malformed(place, "7z: the packed header is not one folder (7zFormat.txt, HeaderInfo)");
+            out.malformed(
+                place,
+                "7z: the packed header is not one folder (7zFormat.txt, HeaderInfo)",
+            );
             return Ok(None);
         };
         if folder.encrypted() {
@@ -178,7 +200,11 @@ fn encrypted(out: &mut Parse, span: Span, what: &str) {
 fn members(input: &Input<'_>, out: &mut Parse, header: &Header, place: Span) {
     let Header { streams, files } = header;
     let with_data: Vec<&File> = files.iter().filter(|file| file.has_stream).collect();
-    let sum: u64 = streams.folders.iter().map(|folder| u64::try_from(folder.parts.len()).unwrap_or(0)).sum();
+    let sum: u64 = streams
+        .folders
+        .iter()
+        .map(|folder| u64::try_from(folder.parts.len()).unwrap_or(0))
+        .sum();
     if sum != u64::try_from(with_data.len()).unwrap_or(0) {
         let rule = "7z: the members with content are not as many as the streams (7zFormat.txt, FilesInfo)";
         out.malformed(place, rule);
@@ -190,7 +216,11 @@ fn members(input: &Input<'_>, out: &mut Parse, header: &Header, place: Span) {
             out.fact(Fact::Entry(Entry {
                 name: file.name.as_slice().into(),
                 span: place,
-                kind: if file.directory { EntryKind::Directory } else { EntryKind::File },
+                kind: if file.directory {
+                    EntryKind::Directory
+                } else {
+                    EntryKind::File
+                },
                 content: None,
             }));
         }

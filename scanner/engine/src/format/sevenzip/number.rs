@@ -66,6 +66,9 @@ impl<'a> Bytes<'a> {
     /// Checksums of the things that have one.
     pub(super) fn digests(&mut self, count: usize) -> Option<Vec<Option<u32>>> {
         let defined = self.optional_bits(count)?;
-        defined.into_iter().map(|has| if has { self.u32().map(Some) } else { Some(None) }).collect()
+        defined
+            .into_iter()
+            .map(|has| if has { self.u32().map(Some) } else { Some(None) })
+            .collect()
     }
 }

@@ -418,6 +418,31 @@ fn a_volume_of_several_is_incomplete() {
 }
 
 #[test]
+fn an_archive_behind_an_archive_is_examined_and_told() {
+    let bytes = [tar::small(), tar::small()].concat();
+    let scanner = Scanner::new(Options {
+        jobs: 1,
+        ..Options::default()
+    })
+    .unwrap();
+    let artifacts = scanner.scan_bytes("two.tar", bytes).artifacts;
+    let told: Vec<&str> = artifacts[0].findings.iter().map(|j| j.finding.code).collect();
+    assert_eq!(told, [code::TRAILING_BYTES]);
+    let second = artifacts.iter().find(|a| {
+        a.nested
+            .as_deref()
+            .is_some_and(|n| n.starts_with("unclaimed@") && !n.contains('!'))
+    });
+    assert_eq!(second.map(|a| (a.format, a.bytes.unclaimed)), Some(("tar", 0)));
+    let members = artifacts.iter().filter(|a| {
+        a.nested
+            .as_deref()
+            .is_some_and(|n| n.starts_with("unclaimed@") && n.contains('!'))
+    });
+    assert!(members.count() > 0, "its members are nested artifacts");
+}
+
+#[test]
 fn samples_are_clean_and_hostile_ones_are_called_by_their_code() {
     let scanner = Scanner::new(Options {
         jobs: 1,

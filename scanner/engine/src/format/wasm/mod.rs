@@ -104,12 +104,14 @@ impl Walk<'_, '_, '_> {
             let content = Span::saturating_at(header.end(), size);
             self.order(id, header);
             let found = Section { id, name, content };
-            self.leaves.leaf(self.out, header, Role::Header, || format!("{name} section header"));
+            self.leaves
+                .leaf(self.out, header, Role::Header, || format!("{name} section header"));
             match cursor.skip(size) {
                 Ok(_) => self.section(&found)?,
                 Err(fault) => {
                     let there = content.intersect(self.input.whole());
-                    self.leaves.leaf(self.out, there, found.role(), || format!("{name} section, cut"));
+                    self.leaves
+                        .leaf(self.out, there, found.role(), || format!("{name} section, cut"));
                     return Err(fault);
                 }
             }
@@ -148,8 +150,9 @@ impl Walk<'_, '_, '_> {
         if section.id == 0 {
             return self.custom(section.content);
         }
-        self.leaves
-            .leaf(self.out, section.content, section.role(), || format!("{} section", section.name));
+        self.leaves.leaf(self.out, section.content, section.role(), || {
+            format!("{} section", section.name)
+        });
         match (self.kind, section.id) {
             (Kind::Module, 2) => names::imports(self.input, self.out, section.content),
             (Kind::Module, 7) => names::exports(self.input, self.out, section.content),
@@ -164,16 +167,20 @@ impl Walk<'_, '_, '_> {
         let Some((name, span)) = name else {
             self.out
                 .malformed(content, "wasm: a custom section's name leads past its end (5.5.3)");
-            self.leaves.leaf(self.out, content, Role::Metadata, || "custom section".to_owned());
+            self.leaves
+                .leaf(self.out, content, Role::Metadata, || "custom section".to_owned());
             return Ok(());
         };
         names::shown(self.out, "section", &name, span);
         let title = printable(&name);
         let named = Span::new(content.start(), span.end());
-        self.leaves.leaf(self.out, named, Role::Strings, || format!("custom section name {title}"));
+        self.leaves.leaf(self.out, named, Role::Strings, || {
+            format!("custom section name {title}")
+        });
         let role = section::custom_role(&name);
         let rest = Span::new(span.end(), content.end());
-        self.leaves.leaf(self.out, rest, role, || format!("custom section {title}"));
+        self.leaves
+            .leaf(self.out, rest, role, || format!("custom section {title}"));
         Ok(())
     }
 }

@@ -14,14 +14,23 @@ const MOST: usize = 16 << 10;
 pub(super) fn imports(input: &Input<'_>, out: &mut Parse, content: Span) -> Result<(), ReadFault> {
     let mut cursor = Cursor::new(input, content);
     let mut seen = BTreeSet::new();
-    let whole = import_list(&mut cursor, &mut |module, span, out: &mut Parse| {
-        shown(out, "import", &module, span);
-        if seen.len() < MOST && seen.insert(module.clone()) {
-            let library = printable(&module).into();
-            out.fact(Fact::Import { library, span });
-        }
-    }, out);
-    rule(whole, out, content, "wasm: the import section is not a list of imports (5.5.5)")
+    let whole = import_list(
+        &mut cursor,
+        &mut |module, span, out: &mut Parse| {
+            shown(out, "import", &module, span);
+            if seen.len() < MOST && seen.insert(module.clone()) {
+                let library = printable(&module).into();
+                out.fact(Fact::Import { library, span });
+            }
+        },
+        out,
+    );
+    rule(
+        whole,
+        out,
+        content,
+        "wasm: the import section is not a list of imports (5.5.5)",
+    )
 }
 
 type Seen<'f> = &'f mut dyn FnMut(Vec<u8>, Span, &mut Parse);
@@ -95,7 +104,12 @@ fn limits(cursor: &mut Cursor<'_, '_>) -> Result<bool, ReadFault> {
 pub(super) fn exports(input: &Input<'_>, out: &mut Parse, content: Span) -> Result<(), ReadFault> {
     let mut cursor = Cursor::new(input, content);
     let whole = export_list(&mut cursor, out);
-    rule(whole, out, content, "wasm: the export section is not a list of exports (5.5.10)")
+    rule(
+        whole,
+        out,
+        content,
+        "wasm: the export section is not a list of exports (5.5.10)",
+    )
 }
 
 fn export_list(cursor: &mut Cursor<'_, '_>, out: &mut Parse) -> Result<Option<()>, ReadFault> {

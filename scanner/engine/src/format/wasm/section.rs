@@ -46,12 +46,35 @@ impl Section {
 /// The name of a section by its id; `None` for ids that are not assigned.
 pub(super) fn name(kind: Kind, id: u8) -> Option<&'static str> {
     const MODULE: [&str; 14] = [
-        "custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code",
-        "data", "data count", "tag",
+        "custom",
+        "type",
+        "import",
+        "function",
+        "table",
+        "memory",
+        "global",
+        "export",
+        "start",
+        "element",
+        "code",
+        "data",
+        "data count",
+        "tag",
     ];
     const COMPONENT: [&str; 13] = [
-        "custom", "core module", "core instance", "core type", "component", "instance", "alias", "type", "canonical",
-        "start", "import", "export", "value",
+        "custom",
+        "core module",
+        "core instance",
+        "core type",
+        "component",
+        "instance",
+        "alias",
+        "type",
+        "canonical",
+        "start",
+        "import",
+        "export",
+        "value",
     ];
     let names: &[&'static str] = match kind {
         Kind::Module => &MODULE,

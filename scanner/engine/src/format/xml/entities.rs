@@ -41,13 +41,19 @@ pub(super) fn prolog(text: &str) -> Prolog {
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         if let Some(behind) = rest.strip_prefix("<?") {
-            let Some((_, behind)) = behind.split_once("?>") else { return out };
+            let Some((_, behind)) = behind.split_once("?>") else {
+                return out;
+            };
             rest = behind;
         } else if let Some(behind) = rest.strip_prefix("<!--") {
-            let Some((_, behind)) = behind.split_once("-->") else { return out };
+            let Some((_, behind)) = behind.split_once("-->") else {
+                return out;
+            };
             rest = behind;
         } else if let Some(behind) = rest.strip_prefix("<!DOCTYPE") {
-            let Some(behind) = doctype(behind, &mut out) else { return out };
+            let Some(behind) = doctype(behind, &mut out) else {
+                return out;
+            };
             rest = behind;
         } else {
             let name = rest.strip_prefix('<').map(name).filter(|name| !name.is_empty());
@@ -117,7 +123,9 @@ fn declaration(text: &str) -> Option<&str> {
 
 fn entity<'t>(text: &'t str, out: &mut Prolog) -> Option<&'t str> {
     let mut rest = text.trim_start();
-    let parameter = rest.strip_prefix('%').filter(|behind| behind.starts_with(char::is_whitespace));
+    let parameter = rest
+        .strip_prefix('%')
+        .filter(|behind| behind.starts_with(char::is_whitespace));
     if let Some(behind) = parameter {
         rest = behind.trim_start();
     }
@@ -173,7 +181,9 @@ pub(super) fn judge(prolog: &Prolog, span: Span, out: &mut Parse) {
         let (name, shown) = (printable(name.as_bytes()), printable(place.as_bytes()));
         let case = reach(place);
         let message = format!("the entity {name} is read from {shown} by parsers that resolve entities");
-        let finding = Finding::new(code::XML_ENTITY, span, message).case(case).key(format!("{name} {shown}"));
+        let finding = Finding::new(code::XML_ENTITY, span, message)
+            .case(case)
+            .key(format!("{name} {shown}"));
         out.finding(finding.evidence("entity", name).evidence("place", shown));
     }
     let declared: u64 = prolog.entities.iter().map(|(_, value)| length(value)).sum();
@@ -184,7 +194,9 @@ pub(super) fn judge(prolog: &Prolog, span: Span, out: &mut Parse) {
     {
         let name = printable(name.as_bytes());
         let message = format!("the entity {name} expands to {size} bytes or more, {declared} declare it");
-        let finding = Finding::new(code::XML_ENTITY, span, message).case("expansion").key("expansion");
+        let finding = Finding::new(code::XML_ENTITY, span, message)
+            .case("expansion")
+            .key("expansion");
         out.finding(finding.evidence("entity", name).evidence("expanded", size));
     }
 }
@@ -200,7 +212,10 @@ fn length(value: &Value) -> u64 {
 fn reach(place: &str) -> &'static str {
     let lower = place.trim_start().to_ascii_lowercase();
     let scheme = lower.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
-        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        scheme.len() > 1
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
     });
     let drive = matches!(lower.as_bytes(), [b'a'..=b'z', b':', ..]);
     match scheme {
@@ -236,7 +251,10 @@ fn expansions(entities: &[(String, Value)]) -> Vec<(&str, u64)> {
         let mut changed = false;
         for (at, to) in references.iter().enumerate() {
             let own = entities.get(at).map_or(0, |(_, value)| length(value));
-            let size = to.iter().filter_map(|at| sizes.get(*at)).fold(own, |sum, size| sum.saturating_add(*size));
+            let size = to
+                .iter()
+                .filter_map(|at| sizes.get(*at))
+                .fold(own, |sum, size| sum.saturating_add(*size));
             if let Some(slot) = sizes.get_mut(at)
                 && *slot < size
             {

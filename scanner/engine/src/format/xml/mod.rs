@@ -33,7 +33,10 @@ impl Format for Xml {
         let text = begins_with_markup(probe)?;
         let declared = text.trim_start().starts_with("<?xml");
         let root = entities::prolog(&text).root;
-        let known = matches!(root.as_deref(), Some("svg" | "plist" | "project" | "rss" | "feed" | "kml" | "gml"));
+        let known = matches!(
+            root.as_deref(),
+            Some("svg" | "plist" | "project" | "rss" | "feed" | "kml" | "gml")
+        );
         (declared || known).then_some(Match::LIKELY)
     }
 
@@ -70,7 +73,9 @@ impl Format for Pmml {
 /// The head as text, when its first character is that of a tag.
 fn begins_with_markup<'p>(probe: &Probe<'p>) -> Option<Cow<'p, str>> {
     let start = probe.head.get(..64).unwrap_or(probe.head);
-    let first = start.iter().find(|byte| !matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff | b' ' | 9..=13));
+    let first = start
+        .iter()
+        .find(|byte| !matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff | b' ' | 9..=13));
     if first != Some(&b'<') {
         return None;
     }

@@ -59,7 +59,11 @@ impl Lexer {
             *self = Self {
                 found,
                 // Directives stand in front of `---` and hold for the document behind it.
-                handles: if line.starts_with(b"---") { handles } else { HashMap::new() },
+                handles: if line.starts_with(b"---") {
+                    handles
+                } else {
+                    HashMap::new()
+                },
                 ..Self::default()
             };
             return self.nodes(line, 3, at, -1);
@@ -202,8 +206,12 @@ impl Lexer {
             let next = line.get(at.saturating_add(1)).copied();
             let flow = self.depth > 0;
             let stops = match byte {
-                b':' => next.is_none_or(|b| matches!(b, b' ' | b'\t') || flow && matches!(b, b',' | b'[' | b']' | b'{' | b'}')),
-                b'#' => at.checked_sub(1).and_then(|at| line.get(at)).is_some_and(|b| matches!(b, b' ' | b'\t')),
+                b':' => next
+                    .is_none_or(|b| matches!(b, b' ' | b'\t') || flow && matches!(b, b',' | b'[' | b']' | b'{' | b'}')),
+                b'#' => at
+                    .checked_sub(1)
+                    .and_then(|at| line.get(at))
+                    .is_some_and(|b| matches!(b, b' ' | b'\t')),
                 b',' | b'[' | b']' | b'{' | b'}' => flow,
                 _ => false,
             };
@@ -273,7 +281,10 @@ fn key_column(line: &[u8], from: usize, at: usize) -> usize {
 /// `|` or `>`, indicators in any order, then nothing but a comment (8.1.1).
 fn is_block_header(rest: &[u8]) -> bool {
     let behind = rest.get(1..).unwrap_or_default();
-    let indicators = behind.iter().take_while(|byte| matches!(byte, b'+' | b'-' | b'0'..=b'9')).count();
+    let indicators = behind
+        .iter()
+        .take_while(|byte| matches!(byte, b'+' | b'-' | b'0'..=b'9'))
+        .count();
     let after = behind.get(indicators..).unwrap_or_default();
     indicators <= 2 && (after.is_empty() || after.starts_with(b" ") || after.starts_with(b"\t"))
 }

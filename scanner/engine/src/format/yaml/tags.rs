@@ -12,7 +12,10 @@ pub(super) fn callable(full: &str, span: Span, out: &mut Parse) {
     let Some(tag) = full.strip_prefix(CORE) else { return };
     let (usage, path) = if let Some(path) = tag.strip_prefix("python/object/apply:") {
         (CallableUse::Called, path)
-    } else if let Some(path) = tag.strip_prefix("python/object/new:").or(tag.strip_prefix("python/object:")) {
+    } else if let Some(path) = tag
+        .strip_prefix("python/object/new:")
+        .or(tag.strip_prefix("python/object:"))
+    {
         (CallableUse::Constructed, path)
     } else if let Some(path) = tag.strip_prefix("python/name:") {
         (CallableUse::Named, path)
