@@ -61,6 +61,7 @@ const STREAMS: &[&str] = &["gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib"]
 const PROGRAMS: &[&str] = &["elf", "pe", "macho", "macho-fat", "wasm", "bun"];
 /// The formats that hold or run something when they are opened as something else.
 const CARRIERS: &[&str] = &[
+    "java-class",
     "elf",
     "pe",
     "macho",
@@ -109,6 +110,8 @@ fn promise(extension: &str) -> Option<Promise> {
         "rar" => Formats(&["rar"]),
         "elf" | "ko" | "so" | "node" => Formats(&["elf", "macho", "macho-fat", "pe"]),
         "dll" | "exe" | "pyd" | "sys" | "efi" | "scr" | "cpl" | "ocx" => Formats(&["pe"]),
+        "wasm" => Formats(&["wasm"]),
+        "class" => Formats(&["java-class"]),
         "dylib" => Formats(&["macho", "macho-fat"]),
         "json" | "ipynb" | "geojson" | "jsonl" | "ndjson" | "webmanifest" | "txt" | "md" | "rst" | "py" | "pyi"
         | "js" | "mjs" | "cjs" | "ts" | "tsx" | "jsx" | "css" | "html" | "htm" | "xml" | "yml" | "yaml" | "toml"
@@ -221,6 +224,16 @@ mod tests {
             ("whl", "tar", Some(Lie)),
             ("whl", "zip", None),
             ("tgz", "gzip", None),
+            ("wasm", "wasm", None),
+            ("wasm", "javascript", Some(Harmless)),
+            ("wasm", "zip", Some(Lie)),
+            ("class", "java-class", None),
+            ("png", "java-class", Some(Lie)),
+            ("png", "jpeg", None),
+            ("yaml", "toml", None),
+            ("exe", "shell", Some(Harmless)),
+            ("whl", "python", Some(Lie)),
+            ("whl", "xml", Some(Harmless)),
             ("xyz", "elf", None),
         ] {
             assert_eq!(judge(extension, format), expected, ".{extension} that is {format}");

@@ -150,6 +150,7 @@ mod tests {
             [""; 0]
         );
         let module: String = b"\0asm\x01\0\0\0\x01\x7f"
+            .repeat(8)
             .iter()
             .chain(&noise(400))
             .map(|byte| char::from(*byte))

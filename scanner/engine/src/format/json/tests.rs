@@ -65,7 +65,7 @@ fn documents_are_told_from_what_only_begins_like_them() {
         ("{\"a\": 1,}", "text"),
         ("[1] a footnote\n", "text"),
         ("[\"a\", \"b\"].forEach(run);\n", "text"),
-        ("[section]\nkey = 1\n", "text"),
+        ("[section]\nkey = 1\n", "toml"),
         ("{ {template} }", "text"),
         ("{", "text"),
         ("\"scalar\"", "text"),

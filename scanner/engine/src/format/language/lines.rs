@@ -163,12 +163,12 @@ fn is_ini(lines: &[&str]) -> bool {
 
 /// Statements that only Python has.
 fn is_python(lines: &[&str], very_first: &str) -> bool {
-    let Some(first) = lines.first().map(|line| line.trim_end()) else {
-        return false;
-    };
     if very_first.starts_with('#') && very_first.contains("coding:") && very_first.contains("-*-") {
         return true;
     }
+    let Some(first) = lines.first().map(|line| line.trim_end()) else {
+        return false;
+    };
     let definition = |line: &str| {
         let line = line.trim_end();
         let begins = ["def ", "class ", "async def "]

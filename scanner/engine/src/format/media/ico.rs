@@ -61,20 +61,22 @@ fn pictures(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let [_, _, _, _, a, b] = cursor.array::<6>()?;
     out.leaf(Span::new(0, 6), Role::Header, "header");
     let count = u64::from(u16::from_le_bytes([a, b]));
-    let mut taken = BTreeSet::new();
+    let mut pictures = Vec::new();
     for number in 1..=count {
         let start = cursor.position();
         let entry = cursor.array::<16>()?;
-        leaves.leaf(out, Span::new(start, cursor.position()), Role::Table, || {
-            format!("entry {number}")
-        });
+        let place = Span::new(start, cursor.position());
+        leaves.leaf(out, place, Role::Table, || format!("entry {number}"));
         let [_, _, _, _, _, _, _, _, s0, s1, s2, s3, o0, o1, o2, o3] = entry;
         let size = u64::from(u32::from_le_bytes([s0, s1, s2, s3]));
         let picture = Span::saturating_at(u64::from(u32::from_le_bytes([o0, o1, o2, o3])), size);
         if picture.end() > input.len() {
-            out.malformed(Span::new(start, cursor.position()), "ico: a picture lies past the end");
+            out.malformed(place, "ico: a picture lies past the end");
         }
-        let there = picture.intersect(input.whole());
+        pictures.push(picture.intersect(input.whole()));
+    }
+    let mut taken = BTreeSet::new();
+    for (number, there) in (1u64..).zip(pictures) {
         // Several entries may show one picture.
         if there.is_empty() || !taken.insert((there.start(), there.end())) {
             continue;

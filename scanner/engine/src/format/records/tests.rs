@@ -29,7 +29,7 @@ fn a_class_is_claimed_member_by_member() {
     assert_eq!(unclaimed(parse("java-class", &behind), behind.len()), 16);
     assert_eq!(
         identified(b"\xca\xfe\xba\xbe\0\0\0\x02\x01\0\0\x07\0\0\0\x03"),
-        "data",
+        "macho-fat",
         "a fat header has two slices"
     );
     survives("java-class", b"\xca\xfe\xba\xbe\0\0\0\x3d\0");

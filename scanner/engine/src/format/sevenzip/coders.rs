@@ -87,18 +87,19 @@ fn is_known(method: u64) -> bool {
 }
 
 type Boxed<'r> = Box<dyn Read + 'r>;
-type Filter = for<'r> fn(Boxed<'r>) -> Boxed<'r>;
+/// A filter of what it is given, from a position in the program on.
+type Filter = for<'r> fn(Boxed<'r>, usize) -> Boxed<'r>;
 
 fn filter(method: u64) -> Option<Filter> {
     Some(match method {
-        0x04 | 0x0303_0103 => |inner| Box::new(BcjReader::new_x86(inner, 0)),
-        0x05 | 0x0303_0205 => |inner| Box::new(BcjReader::new_ppc(inner, 0)),
-        0x06 | 0x0303_0401 => |inner| Box::new(BcjReader::new_ia64(inner, 0)),
-        0x07 | 0x0303_0501 => |inner| Box::new(BcjReader::new_arm(inner, 0)),
-        0x08 | 0x0303_0701 => |inner| Box::new(BcjReader::new_arm_thumb(inner, 0)),
-        0x09 | 0x0303_0805 => |inner| Box::new(BcjReader::new_sparc(inner, 0)),
-        0x0a => |inner| Box::new(BcjReader::new_arm64(inner, 0)),
-        0x0b => |inner| Box::new(BcjReader::new_riscv(inner, 0)),
+        0x04 | 0x0303_0103 => |inner, from| Box::new(BcjReader::new_x86(inner, from)),
+        0x05 | 0x0303_0205 => |inner, from| Box::new(BcjReader::new_ppc(inner, from)),
+        0x06 | 0x0303_0401 => |inner, from| Box::new(BcjReader::new_ia64(inner, from)),
+        0x07 | 0x0303_0501 => |inner, from| Box::new(BcjReader::new_arm(inner, from)),
+        0x08 | 0x0303_0701 => |inner, from| Box::new(BcjReader::new_arm_thumb(inner, from)),
+        0x09 | 0x0303_0805 => |inner, from| Box::new(BcjReader::new_sparc(inner, from)),
+        0x0a => |inner, from| Box::new(BcjReader::new_arm64(inner, from)),
+        0x0b => |inner, from| Box::new(BcjReader::new_riscv(inner, from)),
         _ => return None,
     })
 }
@@ -174,7 +175,12 @@ fn decoder<'r>(coder: &Coder, mut inputs: Vec<Boxed<'r>>) -> Result<Boxed<'r>, S
         return Err(broken("a coder has not one input"));
     };
     if let Some(filter) = filter(coder.method) {
-        return Ok(filter(inner).into_limited(coder.size));
+        let from = coder
+            .properties
+            .first_chunk::<4>()
+            .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let from = usize::try_from(from).unwrap_or(0);
+        return Ok(filter(inner, from).into_limited(coder.size));
     }
     Ok(match coder.method {
         0 => inner.into_limited(coder.size),

@@ -59,10 +59,17 @@ impl Decoder for Stored {
             output,
             crc: crc32fast::Hasher::new(),
         };
-        let outcome = coders::unpack(&self.folder, input, &mut summed);
+        let mut packed = input.take(self.span.len());
+        let outcome = coders::unpack(&self.folder, &mut packed, &mut summed);
+        // What no decoder asked for is no part of the members. Decoders read some kilobytes ahead.
+        let unread = packed.limit();
         let actual = summed.crc.finalize();
         match outcome {
             Ok(()) => {
+                if unread > 0 {
+                    let rest = Span::new(self.span.end().saturating_sub(unread), self.span.end());
+                    parent.malformed(rest, "7z: a packed stream goes on behind its content");
+                }
                 // What several parts have as checksums is compared when they are swept.
                 let stated = match self.folder.parts.as_slice() {
                     [(_, Some(stated))] if self.alone() => Some(*stated),
