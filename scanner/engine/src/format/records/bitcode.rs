@@ -21,7 +21,7 @@ impl Format for Bitcode {
     }
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
-        let bare = probe.head.starts_with(b"BC\xc0\xde") && probe.length % 4 == 0;
+        let bare = probe.head.starts_with(b"BC\xc0\xde") && probe.length.is_multiple_of(4);
         let wrapped = probe.head.starts_with(b"\xde\xc0\x17\x0b\0\0\0\0\x14\0\0\0");
         (bare || wrapped).then_some(Match::CERTAIN)
     }

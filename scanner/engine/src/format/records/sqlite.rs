@@ -54,7 +54,7 @@ impl Format for Sqlite {
         let pages = if stated > 0 && word(24) == word(92) {
             stated
         } else {
-            input.len() / page
+            input.len().checked_div(page).unwrap_or(0)
         };
         let end = pages.saturating_mul(page);
         if end > input.len() {

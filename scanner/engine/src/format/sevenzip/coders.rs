@@ -107,9 +107,9 @@ fn filter(method: u64) -> Option<Filter> {
 /// Decodes the packed streams of `folder`, which `input` gives one after the other, into `output`: exactly as many
 /// bytes as the folder says.
 pub(super) fn unpack(folder: &Folder, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
-    let mut packed = Vec::new();
+    let mut packed: Vec<Option<Boxed<'_>>> = Vec::new();
     if let [_] = folder.packed.as_slice() {
-        packed.push(Some(Box::new(input) as Boxed<'_>));
+        packed.push(Some(Box::new(input)));
     } else {
         if folder.packed_size() > MOST_HELD {
             let why = format!("several packed streams of more than {MOST_HELD} bytes in all are not held");
@@ -180,10 +180,10 @@ fn decoder<'r>(coder: &Coder, mut inputs: Vec<Boxed<'r>>) -> Result<Boxed<'r>, S
             .first_chunk::<4>()
             .map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let from = usize::try_from(from).unwrap_or(0);
-        return Ok(filter(inner, from).into_limited(coder.size));
+        return Ok(filter(inner, from));
     }
     Ok(match coder.method {
-        0 => inner.into_limited(coder.size),
+        0 => Box::new(inner.take(coder.size)),
         3 => {
             let distance = coder.properties.first().copied().unwrap_or(0);
             Box::new(DeltaReader::new(inner, usize::from(distance).saturating_add(1)))
@@ -207,17 +207,6 @@ fn decoder<'r>(coder: &Coder, mut inputs: Vec<Boxed<'r>>) -> Result<Boxed<'r>, S
             return Err(Stop::Refused(ErrorCode::Unsupported, why));
         }
     })
-}
-
-/// Cuts a reader at the length that its coder states.
-trait Limited<'r> {
-    fn into_limited(self, size: u64) -> Boxed<'r>;
-}
-
-impl<'r> Limited<'r> for Boxed<'r> {
-    fn into_limited(self, size: u64) -> Boxed<'r> {
-        Box::new(self.take(size))
-    }
 }
 
 /// The dictionary size of LZMA2: 2 or 3, shifted.
@@ -255,5 +244,11 @@ fn copy(mut reader: Boxed<'_>, size: u64, output: &mut dyn Write) -> Result<(), 
             .map_err(Stop::Output)?;
         left = left.saturating_sub(u64::try_from(n).unwrap_or(left));
     }
-    Ok(())
+    // Decoders read their end marks only when they are asked for more.
+    match reader.read(buffer.get_mut(..1).unwrap_or_default()) {
+        Ok(1..) => Err(Stop::Broken(format!(
+            "more than the {size} bytes come out that are stated"
+        ))),
+        _ => Ok(()),
+    }
 }

@@ -59,7 +59,7 @@ fn an_archive_is_claimed_and_its_members_are_decoded() {
             assert_eq!(nested, ["a/prose.txt text"], "{coding:?} {told:?}");
             assert!(told.is_empty(), "{coding:?}: {told:?}");
             assert_eq!(report.artifacts[0].bytes.unclaimed, 0);
-            assert_eq!(report.artifacts[1].size, prose.len() as u64);
+            assert_eq!(report.artifacts[1].size, u64::try_from(prose.len()).unwrap());
             let solid = SevenZip {
                 packed_header,
                 ..SevenZip::of(
@@ -227,7 +227,7 @@ fn random_headers_are_survived() {
         for first in [1u8, 0x17] {
             let header = [&[first][..], &header].concat();
             let mut start = (8u64).to_le_bytes().to_vec();
-            start.extend((header.len() as u64).to_le_bytes());
+            start.extend(u64::try_from(header.len()).unwrap().to_le_bytes());
             start.extend(crc32fast::hash(&header).to_le_bytes());
             let file = [b"7z\xbc\xaf\x27\x1c\0\x04", &crc32fast::hash(&start).to_le_bytes()[..], &start, &[7; 8], &header].concat();
             fuzz("7z", &file);

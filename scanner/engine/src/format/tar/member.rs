@@ -10,6 +10,10 @@ use crate::ledger::{Fill, Role};
 use crate::name::printable;
 use crate::span::Span;
 
+/// A sparse file is written out with its holes up to this many times what is stored, and up to this length in any case.
+const HOLES: u64 = 64;
+const HOLES_ALWAYS: u64 = 16 << 20;
+
 /// Extension data that are read at most: names and records are short.
 const EXTENSION: u64 = 8 << 20;
 /// The largest size that the header's own field can state.
@@ -266,6 +270,18 @@ impl Walk<'_, '_> {
             return self.plain(stored, name);
         }
         if map.real == stored.len() {
+            return self.plain(stored, name);
+        }
+        // Holes cost an extractor nothing, and writing them out here would pass for a bomb.
+        if map.real > stored.len().saturating_mul(HOLES).max(HOLES_ALWAYS) {
+            let message = format!(
+                "{} has {} bytes with its holes: only the {} stored were examined",
+                printable(&name),
+                map.real,
+                stored.len()
+            );
+            self.out
+                .error(ScanError::new(ErrorCode::LimitExceeded, message).at(stored.start()));
             return self.plain(stored, name);
         }
         if !self.input.is_quick() {

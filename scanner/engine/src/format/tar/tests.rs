@@ -164,6 +164,20 @@ fn the_child_of_a_sparse_member_is_the_file_with_its_holes() {
 }
 
 #[test]
+fn a_file_of_holes_is_no_bomb_and_its_stored_runs_are_examined() {
+    for (real, whole) in [(16 << 20, true), ((16 << 20) + 1, false), (1 << 32, false)] {
+        let bytes = tar::Tar::of(vec![Entry::gnu_sparse("s", 3, b"[1, 2]", real)]).build();
+        let parse = parse(&bytes);
+        assert_eq!(found(&parse), [""; 0]);
+        let codes: Vec<ErrorCode> = parse.errors().iter().map(|e| e.code).collect();
+        let expected: &[ErrorCode] = if whole { &[] } else { &[ErrorCode::LimitExceeded] };
+        assert_eq!(codes, expected, "{real}");
+        assert_eq!(matches!(parse.children()[0].source, Source::Decoded { .. }), whole);
+        assert_eq!(unclaimed(&bytes, &parse), 0);
+    }
+}
+
+#[test]
 fn a_base_256_size_counts_and_one_that_cannot_be_is_named() {
     let with_size = |field: &[u8; 12]| {
         let mut bytes = tar::Tar::of(vec![Entry::file("a", b"hello")]).build();

@@ -150,7 +150,7 @@ proptest! {
         for tag in tags(&text) {
             let start = usize::try_from(tag.span.start()).unwrap();
             prop_assert_eq!(text.as_bytes().get(start), Some(&b'!'));
-            prop_assert!(tag.span.end() <= text.len() as u64);
+            prop_assert!(tag.span.end() <= u64::try_from(text.len()).unwrap());
         }
     }
 }
