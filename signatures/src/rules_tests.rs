@@ -118,12 +118,12 @@ const CODES: &[(&str, &str)] = &[
     ),
     ("writable-executable", "medium section=medium segment=medium stack=low"),
     (
-        "yara-match",
-        "medium critical=critical high=high info=info low=low medium=medium",
-    ),
-    ("xml-entity", "low expansion=high external=low file=medium relative=info"),
         "xml-entity",
         "low expansion=high external=low file=medium relative=info",
+    ),
+    (
+        "yara-match",
+        "medium critical=critical high=high info=info low=low medium=medium",
     ),
 ];
 
