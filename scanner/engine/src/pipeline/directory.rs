@@ -54,7 +54,7 @@ pub(super) fn close(ctx: &Context<'_>, root: &Root, files: &[Vec<Artifact>]) -> 
     artifact.format = "directory";
     let mut findings = Findings::default();
     inspect(ctx, root, files, &mut findings, &mut artifact.errors);
-    artifact.findings = policy::judge(findings.close(), None);
+    artifact.findings = policy::judge(findings.close(), None, ctx.options.rules());
     let all = || files.iter().flatten();
     let below = all().filter_map(|a| a.findings.first()).map(|f| f.severity);
     let worst = below.chain(artifact.findings.first().map(|f| f.severity)).max();
