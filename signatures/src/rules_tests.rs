@@ -28,6 +28,9 @@ const CODES: &[(&str, &str)] = &[
         "bundle-autoload",
         "low autoload=info exec-argv=low preload=high tuning=info",
     ),
+    ("bundled-code", "low files=medium handler=low imports=high package=low"),
+    ("conditional-prompt", "medium content=medium date=medium"),
+    ("configured-callable", "low foreign=info stdlib=low unsafe=critical"),
     ("declared-digest", "high absent=medium"),
     ("declared-unused", "info"),
     (
@@ -35,6 +38,10 @@ const CODES: &[(&str, &str)] = &[
         "high case-insensitive=low identical=low normal-form=low",
     ),
     ("duplicate-key", "medium document=low same-value=info"),
+    (
+        "embedded-code",
+        "high bytecode=info captured=low closure=info lua=high promise=critical",
+    ),
     ("embedded-executable", "high bundled=info hidden=high"),
     ("encrypted-entry", "medium"),
     ("escape-sequence-name", "medium bidi=medium control=medium long=low"),
@@ -101,6 +108,14 @@ const CODES: &[(&str, &str)] = &[
     ("suspicious-entry", "high entry-outside-sections=high note-load=high"),
     ("symlink-escape", "high hardlink=high"),
     ("template-drift", "low files=low gguf=info"),
+    (
+        "template-injection",
+        "critical assembled=high dynamic=medium escape=critical format=high introspection=low module=high other-template=medium unread=high",
+    ),
+    (
+        "tokenizer-oddity",
+        "low duplicate-id=low duplicate-token=info lengths=low long=info url=low",
+    ),
     (
         "trailing-bytes",
         "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info picture=info self-extracting=low text=low zeros=info",

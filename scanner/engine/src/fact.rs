@@ -95,6 +95,22 @@ pub enum Fact {
         /// Where they stand.
         span: Span,
     },
+    /// A callable that a configuration names, and that its loader imports and calls.
+    Configured {
+        /// The dotted name as written.
+        name: Box<str>,
+        /// The bytes that name it.
+        span: Span,
+    },
+    /// A template that an engine renders with what users say (a chat template), held as a string.
+    Template {
+        /// What the artifact calls it: `chat_template`, `chat_template tool_use`.
+        name: Box<str>,
+        /// Its text, unescaped.
+        text: Box<str>,
+        /// The bytes of the string.
+        span: Span,
+    },
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.

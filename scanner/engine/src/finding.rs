@@ -71,6 +71,18 @@ pub mod code {
         XML_ENTITY = "xml-entity";
         /// A single-file agent that loads more than itself.
         BUNDLE_AUTOLOAD = "bundle-autoload";
+        /// A template that leads out of its engine.
+        TEMPLATE_INJECTION = "template-injection";
+        /// A prompt that a template adds only under a condition.
+        CONDITIONAL_PROMPT = "conditional-prompt";
+        /// A configuration names a callable that its loader calls.
+        CONFIGURED_CALLABLE = "configured-callable";
+        /// A model archive carries code that its loader runs.
+        BUNDLED_CODE = "bundled-code";
+        /// A serialised object runs code of its own when it is read.
+        EMBEDDED_CODE = "embedded-code";
+        /// Tokenizer or vocabulary entries that contradict each other.
+        TOKENIZER_ODDITY = "tokenizer-oddity";
         /// The subject is not the file that the declared set names.
         DECLARED_DIGEST = "declared-digest";
         /// A package's list of its files is not what is there.

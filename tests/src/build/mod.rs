@@ -22,6 +22,7 @@ pub mod safetensors;
 pub mod sevenzip;
 pub mod sha256;
 pub mod tar;
+pub mod template;
 pub mod text;
 pub mod wasm;
 pub mod zip;

@@ -20,6 +20,8 @@ mod cursor;
 mod data;
 mod elf;
 mod font;
+mod flax;
+mod ggml;
 mod gguf;
 mod gzip;
 mod input;
@@ -37,6 +39,7 @@ mod pdf;
 mod pe;
 mod pickle;
 mod records;
+mod rds;
 mod safetensors;
 mod script;
 mod sevenzip;
@@ -45,6 +48,9 @@ mod text;
 mod wasm;
 mod xml;
 mod yaml;
+mod torch7;
+mod ubjson;
+mod weights;
 mod zip;
 
 pub use cursor::Cursor;
@@ -122,7 +128,15 @@ pub static FORMATS: &[&dyn Format] = &[
     &opaque::QCOW,
     &bun::Bun,
     &npy::Npy,
+    &rds::Rds,
+    &torch7::Torch7,
+    &ggml::Ggml,
+    &ubjson::XgBoost,
+    &weights::FASTTEXT,
+    &weights::CATBOOST,
+    &weights::WORD2VEC,
     &json::Json,
+    &flax::Flax,
     &pickle::Pickle,
     &compressed::lzma::Lzma,
     &compressed::zlib::Zlib,

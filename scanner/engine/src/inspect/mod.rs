@@ -12,6 +12,8 @@ mod entries;
 mod hosts;
 mod naming;
 mod segments;
+mod targets;
+mod template;
 mod texts;
 
 use crate::custom::CustomRules;
@@ -132,5 +134,7 @@ pub static INSPECTORS: &[&dyn Inspector] = &[
     &hosts::Hosts,
     &naming::Naming,
     &segments::Segments,
+    &targets::Targets,
+    &template::Templates,
     &texts::Texts,
 ];

@@ -13,6 +13,7 @@
 )]
 
 pub mod der;
+pub mod jinja;
 pub mod json;
 
 /// `base` plus a position in memory, in bytes from the artifact's start, cut at `u64::MAX`.

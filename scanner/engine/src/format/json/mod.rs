@@ -15,6 +15,7 @@ use crate::walk::json::{JsonWalker, TokenKind};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+mod documents;
 #[cfg(test)]
 #[expect(
     clippy::arithmetic_side_effects,
@@ -227,6 +228,9 @@ fn document(bytes: &[u8], input: &Input<'_>, out: &mut Parse) -> bool {
         }
     }
     keys.report(out);
+    if let Walked::Document { after, .. } = walked {
+        documents::read(document.get(..after).unwrap_or_default(), base, DEPTH, out);
+    }
     true
 }
 

@@ -1,0 +1,299 @@
+//! Callables that configurations name: `_target_` in JSON documents (facts) and in YAML files.
+//!
+//! YAML is not parsed here: lines are searched for the key, in block and in flow style, quoted or not, with the value on its
+//! own line or below. That finds every spelling that loaders read but complex keys (`? _target_`) and aliases.
+
+use super::{Closing, Inspector};
+use crate::fact::Fact;
+use crate::finding::{Finding, Findings, code};
+use crate::policy::shown;
+use crate::span::Span;
+use probity_signatures::{Classification, callables};
+use std::collections::BTreeSet;
+
+/// `configured-callable`.
+pub(super) struct Targets;
+
+/// The longest YAML file that is searched, in bytes.
+const LONGEST: u64 = 4 << 20;
+const KEY: &str = "_target_";
+
+impl Inspector for Targets {
+    fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
+        let mut seen = BTreeSet::new();
+        for fact in artifact.facts {
+            if let Fact::Configured { name, span } = fact
+                && seen.insert(name.to_string())
+            {
+                out_of(name, *span, out);
+            }
+        }
+        let name = artifact.name.to_ascii_lowercase();
+        if artifact.format == "text" && (name.ends_with(b".yaml") || name.ends_with(b".yml")) {
+            for (name, span) in search(&text(artifact)) {
+                if seen.insert(name.clone()) {
+                    out_of(&name, span, out);
+                }
+            }
+        }
+    }
+}
+
+fn out_of(name: &str, span: Span, out: &mut Findings) {
+    let Some((case, why)) = judge(name) else { return };
+    let target = shown(name.as_bytes());
+    let finding = Finding::new(
+        code::CONFIGURED_CALLABLE,
+        span,
+        format!("instantiating calls {target}: {why}"),
+    )
+    .case(case)
+    .evidence("target", target.clone())
+    .key(target);
+    out.push(finding);
+}
+
+/// Libraries whose configurations these are.
+const LIBRARIES: &[&str] = &[
+    "nemo",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "torchmetrics",
+    "pytorch_lightning",
+    "lightning",
+    "hydra",
+    "omegaconf",
+    "transformers",
+    "diffusers",
+    "timm",
+    "megatron",
+    "nemo_run",
+    "sklearn",
+    "numpy",
+    "monai",
+    "datasets",
+    "wandb",
+];
+
+/// Dangerous as a pickle's callables, ordinary as a configuration's: they read, combine or select, and run nothing.
+const ORDINARY: &[&str] = &[
+    "os.path.",
+    "os.getcwd",
+    "os.cpu_count",
+    "os.getenv",
+    "os.environ.get",
+    "os.getpid",
+    "multiprocessing.cpu_count",
+    "functools.partial",
+    "operator.itemgetter",
+    "operator.attrgetter",
+    "builtins.getattr",
+    "builtins.map",
+    "builtins.filter",
+    "builtins.sorted",
+    "builtins.min",
+    "builtins.max",
+    "builtins.property",
+    "torch.load",
+    "numpy.load",
+    "hydra.utils.get_",
+    "socket.gethostname",
+    "typing.NamedTuple",
+    "types.SimpleNamespace",
+    "torch.utils.data.",
+    "torch.compile",
+];
+
+/// The case for a dotted name, and why; `None` for one that is the configuration's own library's.
+fn judge(name: &str) -> Option<(&'static str, String)> {
+    // A module imported inside another one is reached through it: `library.os.system`.
+    let name = imported(name).unwrap_or(name);
+    let (module, attribute) = name.rsplit_once('.').unwrap_or(("builtins", name));
+    let full = format!("{module}.{attribute}");
+    let ordinary = ORDINARY.iter().any(|known| full.starts_with(known));
+    let root = module.split('.').next().unwrap_or_default();
+    match callables().classify(module, attribute) {
+        Classification::Dangerous { reason, .. } if !ordinary => Some(("unsafe", reason.to_owned())),
+        Classification::Inert => None,
+        _ if LIBRARIES.contains(&root) => None,
+        Classification::Dangerous { .. } | Classification::UnknownStdlib => Some((
+            "stdlib",
+            "a standard library callable that nobody has reviewed".to_owned(),
+        )),
+        Classification::Unknown => Some(("foreign", "a callable of a library that is not known".to_owned())),
+    }
+}
+
+/// The part of a dotted name from a module on that no library has a submodule named like.
+fn imported(name: &str) -> Option<&str> {
+    const MODULES: &[&str] = &[
+        "os",
+        "posix",
+        "subprocess",
+        "builtins",
+        "shutil",
+        "importlib",
+        "runpy",
+        "ctypes",
+        "_os",
+    ];
+    let mut rest = name;
+    while let Some((_, behind)) = rest.split_once('.') {
+        let (module, attribute) = behind.split_once('.')?;
+        if MODULES.contains(&module) && !attribute.is_empty() {
+            return Some(behind.trim_start_matches('_'));
+        }
+        rest = behind;
+    }
+    None
+}
+
+fn text(artifact: &Closing<'_>) -> String {
+    const PART: u64 = 64 << 10;
+    let mut bytes = Vec::new();
+    let mut at = 0u64;
+    while at < LONGEST {
+        let part = artifact.bytes(at, PART);
+        if part.is_empty() {
+            break;
+        }
+        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        bytes.extend_from_slice(&part);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The values of every `_target_` key, with the places of the keys.
+fn search(yaml: &str) -> Vec<(String, Span)> {
+    let mut found = Vec::new();
+    let mut offset = 0u64;
+    // The key's place, when its value must be on a line below.
+    let mut pending: Option<Span> = None;
+    for line in yaml.split_inclusive('\n') {
+        let start = offset;
+        offset = offset.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        let bare = line.trim();
+        if bare.is_empty() || bare.starts_with('#') {
+            continue;
+        }
+        if let Some(place) = pending.take() {
+            found.extend(scalar(bare).map(|name| (name, place)));
+        }
+        let spelt = if line.contains("\\x") || line.contains("\\u") {
+            unescaped(line)
+        } else {
+            line.to_owned()
+        };
+        let mut rest = spelt.as_str();
+        while let Some((_, behind)) = rest.split_once(KEY) {
+            rest = behind;
+            let value = behind.trim_start_matches(['"', '\'']).trim_start();
+            let Some(value) = value.strip_prefix(':') else { continue };
+            let place = Span::new(start, offset);
+            match scalar(value.trim()) {
+                Some(name) => found.push((name, place)),
+                None => pending = Some(place),
+            }
+        }
+        if found.len() >= 4096 {
+            break;
+        }
+    }
+    found
+}
+
+/// The scalar at the start of `text`, without its anchor, tag and quotes; `None` when it stands on a line below.
+fn scalar(text: &str) -> Option<String> {
+    let mut text = text.trim_start();
+    while text.starts_with(['&', '!']) {
+        let (_, behind) = text.split_once(char::is_whitespace)?;
+        text = behind.trim_start();
+    }
+    if text.is_empty() || text.starts_with(['#', '|', '>']) {
+        return None;
+    }
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let value = match quote {
+        Some(quote) => text.get(1..)?.split(quote).next().unwrap_or_default(),
+        None => text.split([',', '}', '#', ' ', '\t']).next().unwrap_or_default(),
+    };
+    let fits = !value.is_empty() && value.len() <= 512;
+    fits.then(|| value.trim().to_owned())
+}
+
+/// `\xHH` and `\uHHHH` of double-quoted scalars.
+fn unescaped(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((plain, behind)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let digits = match behind.chars().next() {
+            Some('x') => 2,
+            Some('u') => 4,
+            _ => 0,
+        };
+        let code = behind
+            .get(1..digits + 1)
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match code.filter(|_| digits > 0).and_then(char::from_u32) {
+            Some(c) => {
+                out.push(c);
+                rest = behind.get(digits + 1..).unwrap_or_default();
+            }
+            None => {
+                out.push('\\');
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_found_in_every_style_of_yaml() {
+        for (yaml, expected) in [
+            ("_target_: a.B\n", vec!["a.B"]),
+            ("model:\n  _target_: a.B # why\n  x: 1\n", vec!["a.B"]),
+            ("m: {_target_: a.B, x: {_target_: 'c.D'}}", vec!["a.B", "c.D"]),
+            ("\"_target_\" : \"a.B\"", vec!["a.B"]),
+            ("\"\\x5ftarget\\u005f\": os.system", vec!["os.system"]),
+            ("_target_: !!str &t a.B", vec!["a.B"]),
+            ("_target_:\n  a.B\n", vec!["a.B"]),
+            ("_target_: >-\n  a.B\n", vec!["a.B"]),
+            ("- _target_: a.B\n- _target_: c.D\n", vec!["a.B", "c.D"]),
+            ("# _target_: a.B\ntarget: a.B\ntext: the _target_ key\n", vec![]),
+            ("_target_:\n", vec![]),
+        ] {
+            let names: Vec<String> = search(yaml).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(names, expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_judged_by_what_it_would_call() {
+        for (name, expected) in [
+            ("os.system", Some("unsafe")),
+            ("subprocess.Popen", Some("unsafe")),
+            ("builtins.eval", Some("unsafe")),
+            ("eval", Some("unsafe")),
+            ("nemo.os.system", Some("unsafe")),
+            ("pickle.loads", Some("unsafe")),
+            ("nemo.collections.asr.models.EncDecCTCModel", None),
+            ("torch.optim.AdamW", None),
+            ("torch.load", None),
+            ("pytorch_lightning.callbacks.ModelCheckpoint", None),
+            ("os.path.join", Some("stdlib")),
+            ("functools.partial", Some("stdlib")),
+            ("builtins.dict", None),
+            ("mypackage.models.Net", Some("foreign")),
+        ] {
+            assert_eq!(judge(name).map(|(case, _)| case), expected, "{name}");
+        }
+    }
+}
