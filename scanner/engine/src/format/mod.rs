@@ -30,6 +30,8 @@ pub(crate) mod language;
 #[cfg(test)]
 mod laws;
 mod leaves;
+#[cfg(test)]
+mod law;
 mod macho;
 mod media;
 mod npy;

@@ -15,6 +15,7 @@ mod segments;
 mod targets;
 mod template;
 mod texts;
+mod torchscript;
 
 use crate::custom::CustomRules;
 use crate::fact::Fact;
@@ -80,6 +81,22 @@ impl Closing<'_> {
         out
     }
 
+    /// The bytes from the start on, `most` at most: for texts that are judged as a whole.
+    pub fn beginning(&self, most: u64) -> Vec<u8> {
+        const PART: u64 = 64 << 10;
+        let mut all = Vec::new();
+        let mut at = 0u64;
+        while at < most {
+            let part = self.bytes(at, PART.min(most.saturating_sub(at)));
+            if part.is_empty() {
+                break;
+            }
+            at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+            all.extend_from_slice(&part);
+        }
+        all
+    }
+
     /// What the fill check of exactly `span` saw, when there was one.
     pub fn fill_of(&self, span: Span) -> Option<&FillResult> {
         let at = self.fills.partition_point(|(other, _)| *other < span);
@@ -137,4 +154,5 @@ pub static INSPECTORS: &[&dyn Inspector] = &[
     &targets::Targets,
     &template::Templates,
     &texts::Texts,
+    &torchscript::TorchScript,
 ];

@@ -16,7 +16,8 @@ pub(super) struct Targets;
 
 /// The longest YAML file that is searched, in bytes.
 const LONGEST: u64 = 4 << 20;
-const KEY: &str = "_target_";
+/// Hydra's key, then NeMo's and Lightning's.
+const KEYS: [&str; 4] = ["_target_", "target", "cls", "class_path"];
 
 impl Inspector for Targets {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
@@ -30,8 +31,10 @@ impl Inspector for Targets {
         }
         let name = artifact.name.to_ascii_lowercase();
         if artifact.format == "text" && (name.ends_with(b".yaml") || name.ends_with(b".yml")) {
-            for (name, span) in search(&text(artifact)) {
-                if seen.insert(name.clone()) {
+            for (name, span, key) in search(&String::from_utf8_lossy(&artifact.beginning(LONGEST))) {
+                // Other keys of this meaning are ordinary words: they count with a name that has no other reading.
+                let told = key == KEYS[0] || runs(&name);
+                if told && seen.insert(name.clone()) {
                     out_of(&name, span, out);
                 }
             }
@@ -149,27 +152,29 @@ fn imported(name: &str) -> Option<&str> {
     None
 }
 
-fn text(artifact: &Closing<'_>) -> String {
-    const PART: u64 = 64 << 10;
-    let mut bytes = Vec::new();
-    let mut at = 0u64;
-    while at < LONGEST {
-        let part = artifact.bytes(at, PART);
-        if part.is_empty() {
-            break;
-        }
-        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-        bytes.extend_from_slice(&part);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Whether a dotted name begins with a module that runs programs or source, and is known to.
+fn runs(name: &str) -> bool {
+    const MODULES: &[&str] = &[
+        "os",
+        "posix",
+        "subprocess",
+        "builtins",
+        "shutil",
+        "importlib",
+        "runpy",
+        "pty",
+        "nt",
+    ];
+    let root = name.split('.').next().unwrap_or_default();
+    MODULES.contains(&root) && name.contains('.') && judge(name).is_some_and(|(case, _)| case == "unsafe")
 }
 
-/// The values of every `_target_` key, with the places of the keys.
-fn search(yaml: &str) -> Vec<(String, Span)> {
+/// The values of every key that names a callable, with the places of their lines and the keys.
+fn search(yaml: &str) -> Vec<(String, Span, &'static str)> {
     let mut found = Vec::new();
     let mut offset = 0u64;
-    // The key's place, when its value must be on a line below.
-    let mut pending: Option<Span> = None;
+    // A key whose value must be on a line below, and its place.
+    let mut pending: Option<(Span, &'static str)> = None;
     for line in yaml.split_inclusive('\n') {
         let start = offset;
         offset = offset.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
@@ -177,23 +182,28 @@ fn search(yaml: &str) -> Vec<(String, Span)> {
         if bare.is_empty() || bare.starts_with('#') {
             continue;
         }
-        if let Some(place) = pending.take() {
-            found.extend(scalar(bare).map(|name| (name, place)));
+        if let Some((place, key)) = pending.take() {
+            found.extend(scalar(bare).map(|name| (name, place, key)));
         }
         let spelt = if line.contains("\\x") || line.contains("\\u") {
             unescaped(line)
         } else {
             line.to_owned()
         };
-        let mut rest = spelt.as_str();
-        while let Some((_, behind)) = rest.split_once(KEY) {
-            rest = behind;
-            let value = behind.trim_start_matches(['"', '\'']).trim_start();
-            let Some(value) = value.strip_prefix(':') else { continue };
-            let place = Span::new(start, offset);
-            match scalar(value.trim()) {
-                Some(name) => found.push((name, place)),
-                None => pending = Some(place),
+        let place = Span::new(start, offset);
+        for key in KEYS {
+            for (at, _) in spelt.match_indices(key) {
+                let before = spelt.get(..at).unwrap_or_default();
+                if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.') {
+                    continue;
+                }
+                let behind = spelt.get(at + key.len()..).unwrap_or_default();
+                let value = behind.trim_start_matches(['"', '\'']).trim_start();
+                let Some(value) = value.strip_prefix(':') else { continue };
+                match scalar(value.trim()) {
+                    Some(name) => found.push((name, place, key)),
+                    None => pending = Some((place, key)),
+                }
             }
         }
         if found.len() >= 4096 {
@@ -267,11 +277,20 @@ mod tests {
             ("_target_:\n  a.B\n", vec!["a.B"]),
             ("_target_: >-\n  a.B\n", vec!["a.B"]),
             ("- _target_: a.B\n- _target_: c.D\n", vec!["a.B", "c.D"]),
-            ("# _target_: a.B\ntarget: a.B\ntext: the _target_ key\n", vec![]),
+            ("# _target_: a.B\nmy_target: a.B\ntext: the _target_ key\n", vec![]),
             ("_target_:\n", vec![]),
         ] {
-            let names: Vec<String> = search(yaml).into_iter().map(|(name, _)| name).collect();
+            let names: Vec<String> = search(yaml).into_iter().map(|(name, ..)| name).collect();
             assert_eq!(names, expected, "{yaml}");
+        }
+        assert_eq!(search("target: a.B")[0].2, "target");
+        for (name, expected) in [
+            ("os.system", true),
+            ("os.path.join", false),
+            ("test.thing", false),
+            ("os", false),
+        ] {
+            assert_eq!(runs(name), expected, "{name}");
         }
     }
 

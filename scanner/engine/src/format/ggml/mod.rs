@@ -10,7 +10,7 @@
 //! | .. | .. | tensors to the end: dimensions, name's length, type, sizes, name, (zeros up to 32 bytes,) elements |
 //!
 //! The file does not say which model it is: LLaMA's and Whisper's layouts are tried, and one is taken when it leads to the
-//! end of the file. Others are claimed as they are, and said to be unread.
+//! end of the file. Others are claimed as they are; of those that have a version it is an error not to be read.
 
 mod layout;
 #[cfg(test)]
@@ -61,7 +61,15 @@ impl Format for Ggml {
             }
         }
         out.leaf(Span::new(0, 4.min(input.len())), Role::Header, "magic");
-        out.leaf(Span::new(4, input.len()), Role::Opaque, "model of another layout");
+        out.leaf(
+            Span::new(4, input.len()),
+            Role::Opaque,
+            "model of another layout, not read",
+        );
+        // Any program of ggml's writes `ggml` files as it likes: one that is not known is data like any other.
+        if magic == b"lmgg" {
+            return;
+        }
         let message = "the layout of this ggml model is not known; nothing of it was read";
         out.error(ScanError::new(ErrorCode::Unsupported, message).at(4));
     }

@@ -26,6 +26,8 @@ enum Value {
     Number(u64, u32),
     /// A string, and where its bytes stand.
     Text(Span),
+    /// An array of so many elements.
+    Array(u64),
     /// Anything else.
     Other,
     /// A value whose end cannot be told.
@@ -47,6 +49,7 @@ fn fixed(kind: u32) -> Option<u64> {
 pub(super) fn read(reader: &mut Reader<'_, '_>, count: u64, out: &mut Parse) -> Result<Option<u64>, ReadFault> {
     let mut alignment = DEFAULT_ALIGNMENT;
     let mut names = Names::default();
+    let mut vocabulary = Vocabulary::default();
     for _ in 0..count {
         let start = reader.position();
         let (key, key_span) = string(reader, "a key", out)?;
@@ -76,10 +79,11 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, count: u64, out: &mut Parse) -> 
                 out.slice(text, key, true);
                 continue;
             }
+            Value::Array(count) if key.starts_with(b"tokenizer.") => vocabulary.add(&key, count, span),
             Value::Number(number, kind) if *key == *b"general.alignment" => {
                 alignment = self::alignment(number, kind, span, out);
             }
-            Value::Text(_) | Value::Other if *key == *b"general.alignment" => {
+            Value::Text(_) | Value::Array(_) | Value::Other if *key == *b"general.alignment" => {
                 out.malformed(
                     span,
                     "gguf: general.alignment is not a u32 (gguf.md, general.alignment)",
@@ -89,7 +93,41 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, count: u64, out: &mut Parse) -> 
         }
         out.leaf(span, Role::Metadata, shown);
     }
+    vocabulary.report(out);
     Ok(Some(alignment))
+}
+
+/// The arrays about one vocabulary, which readers index alike.
+#[derive(Default)]
+struct Vocabulary {
+    arrays: Vec<(&'static str, u64, Span)>,
+}
+
+impl Vocabulary {
+    fn add(&mut self, key: &[u8], count: u64, span: Span) {
+        let name = match key {
+            b"tokenizer.ggml.tokens" => "tokens",
+            b"tokenizer.ggml.scores" => "scores",
+            b"tokenizer.ggml.token_type" => "token_type",
+            _ => return,
+        };
+        // A key that stands twice is told by itself.
+        if !self.arrays.iter().any(|(known, ..)| *known == name) {
+            self.arrays.push((name, count, span));
+        }
+    }
+
+    fn report(&self, out: &mut Parse) {
+        let Some((_, tokens, first)) = self.arrays.iter().find(|(name, ..)| *name == "tokens") else {
+            return;
+        };
+        for (name, count, span) in self.arrays.iter().filter(|(_, count, _)| count != tokens) {
+            let message = format!("tokenizer.ggml.{name} has {count} elements, tokenizer.ggml.tokens {tokens}");
+            let finding = Finding::new(code::TOKENIZER_ODDITY, *span, message).case("lengths");
+            let finding = finding.evidence("tokens", *tokens).evidence("elements", *count);
+            out.finding(finding.related("tokens", *first).key(*name));
+        }
+    }
 }
 
 /// The alignment that a value states, or the default when it cannot be one.
@@ -165,10 +203,12 @@ fn text(reader: &mut Reader<'_, '_>, out: &mut Parse) -> Result<Span, ReadFault>
 fn array(reader: &mut Reader<'_, '_>, out: &mut Parse) -> Result<Value, ReadFault> {
     // The arrays of arrays that are open: how many elements of each are still to come.
     let mut open: Vec<u64> = Vec::new();
+    let mut outermost = None;
     loop {
         let place = reader.position();
         let kind = reader.u32()?;
         let count = reader.word()?;
+        outermost.get_or_insert(count);
         let size = match kind {
             STRING => Some(reader.word_size()),
             ARRAY => Some(reader.word_size().saturating_add(4)),
@@ -215,7 +255,7 @@ fn array(reader: &mut Reader<'_, '_>, out: &mut Parse) -> Result<Value, ReadFaul
         }
         loop {
             match open.last_mut() {
-                None => return Ok(Value::Other),
+                None => return Ok(Value::Array(outermost.unwrap_or(0))),
                 Some(0) => {
                     open.pop();
                 }

@@ -191,6 +191,20 @@ fn versions_byte_orders_and_alignments_are_quiet() {
 }
 
 #[test]
+fn arrays_about_one_vocabulary_are_of_one_length() {
+    let scores = |n: usize| {
+        parse(&with_kv(
+            "tokenizer.ggml.scores",
+            Value::Array(6, vec![Value::F32(0.0); n]),
+        ))
+    };
+    assert!(found(&scores(3)).is_empty());
+    assert_eq!(found(&scores(2)), [(code::TOKENIZER_ODDITY, Some("lengths"))]);
+    let merges = with_kv("tokenizer.ggml.merges", Value::Array(8, vec![Value::text("a b")]));
+    assert!(found(&parse(&merges)).is_empty());
+}
+
+#[test]
 fn a_chat_template_is_an_artifact_of_its_own() {
     let bytes = small();
     let out = parse(&bytes);

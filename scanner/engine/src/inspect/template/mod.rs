@@ -40,6 +40,18 @@ impl Inspector for Templates {
                 judge(&subject, out);
             }
         }
+        if artifact.format == "text" && artifact.name.ends_with(b".json") {
+            let text = content(artifact);
+            for (template, span) in lax(&text) {
+                let subject = Subject {
+                    name: Cow::Borrowed("chat_template"),
+                    text: &template,
+                    place: Place::Inside(span),
+                    chat: true,
+                };
+                judge(&subject, out);
+            }
+        }
         if let Some(chat) = kind(artifact) {
             let text = content(artifact);
             let subject = Subject {
@@ -160,18 +172,43 @@ fn kind(artifact: &Closing<'_>) -> Option<bool> {
 
 /// The artifact's text, as far as a template is read.
 fn content(artifact: &Closing<'_>) -> String {
-    const PART: u64 = 64 << 10;
-    let most = u64::try_from(jinja::LONGEST).unwrap_or(u64::MAX).saturating_add(PART);
-    let mut bytes = Vec::new();
-    let mut at = 0u64;
-    while at < most {
-        let part = artifact.bytes(at, PART);
-        if part.is_empty() {
-            break;
-        }
-        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
-        bytes.extend_from_slice(&part);
-    }
+    let most = u64::try_from(jinja::LONGEST).unwrap_or(u64::MAX).saturating_add(4);
+    let bytes = artifact.beginning(most);
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     String::from_utf8_lossy(text).into_owned()
+}
+
+/// Templates in a document that Python reads and that is not strict JSON (`NaN`, a comment): the strings behind the keys.
+fn lax(text: &str) -> Vec<(String, Span)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("template\"") {
+        let behind = text
+            .get(at..)
+            .unwrap_or_default()
+            .trim_start_matches("template\"")
+            .trim_start();
+        let Some(value) = behind.strip_prefix(':').map(str::trim_start) else {
+            continue;
+        };
+        let Some(inside) = value.strip_prefix('"') else {
+            continue;
+        };
+        let start = text.len().saturating_sub(value.len());
+        let mut escaped = false;
+        let end = inside.bytes().position(|b| {
+            let ends = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            ends
+        });
+        let Some(end) = end else { continue };
+        let raw = value.get(..end.saturating_add(2)).unwrap_or_default();
+        if let Ok(template) = serde_json::from_str::<String>(raw) {
+            let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            found.push((template, Span::saturating_at(wide(start), wide(raw.len()))));
+        }
+        if found.len() >= 64 {
+            break;
+        }
+    }
+    found
 }

@@ -15,13 +15,14 @@ const MOST: usize = 64;
 /// `conditional-prompt`.
 pub(super) fn report(subject: &Subject<'_>, template: &Template, values: &Values, out: &mut Findings) {
     let mut left = MOST;
+    let hidden = hidden(template);
     for (block, node, span) in branches(template) {
         let flags = values.of(node).flags & (ASKED | DATED);
         if flags == 0 || left == 0 {
             continue;
         }
         left = left.saturating_sub(1);
-        if let Some(text) = shown_text(subject, template, block) {
+        if let Some(text) = shown_text(subject, template, &hidden, block) {
             push(subject, flags, node, template, span, &text, out);
         }
     }
@@ -109,7 +110,7 @@ fn is_negated(condition: NodeId, template: &Template) -> bool {
 }
 
 /// Text for the model that `block` holds and that instructs it.
-fn shown_text(subject: &Subject<'_>, template: &Template, block: BlockId) -> Option<String> {
+fn shown_text(subject: &Subject<'_>, template: &Template, hidden: &[bool], block: BlockId) -> Option<String> {
     let start = template.blocks.get(block)?.span.end();
     let first = template.pieces.partition_point(|p| p.span.start() < start);
     let mut all = String::new();
@@ -128,14 +129,14 @@ fn shown_text(subject: &Subject<'_>, template: &Template, block: BlockId) -> Opt
             PieceKind::Output(_) | PieceKind::Set(..) | PieceKind::Value(_)
                 if !text(piece.span).contains("raise_exception") =>
             {
-                let nodes = template.nodes.partition_point(|n| n.span.end() <= piece.span.start());
-                for node in template
-                    .nodes
-                    .iter()
-                    .skip(nodes)
-                    .take_while(|n| n.span.start() < piece.span.end())
-                {
-                    if let NodeKind::Text(literal) = &node.kind {
+                let from = template.nodes.partition_point(|n| n.span.end() <= piece.span.start());
+                for (node, hidden) in template.nodes.iter().zip(hidden).skip(from) {
+                    if node.span.start() >= piece.span.end() {
+                        break;
+                    }
+                    if let NodeKind::Text(literal) = &node.kind
+                        && !hidden
+                    {
                         all.push(' ');
                         all.push_str(literal);
                     }
@@ -148,6 +149,37 @@ fn shown_text(subject: &Subject<'_>, template: &Template, block: BlockId) -> Opt
         }
     }
     instructs(&all).then_some(all)
+}
+
+/// Which nodes are looked up or compared, so that the model never sees them.
+fn hidden(template: &Template) -> Vec<bool> {
+    let mut hidden = vec![false; template.nodes.len()];
+    let mut hide = |nodes: &[NodeId]| {
+        for node in nodes {
+            if let Some(slot) = hidden.get_mut(*node) {
+                *slot = true;
+            }
+        }
+    };
+    for node in &template.nodes {
+        match &node.kind {
+            NodeKind::Item(_, key) => hide(&[*key]),
+            NodeKind::Test(_, _, arguments) => hide(arguments),
+            NodeKind::Filter(_, name, arguments) if !matches!(&**name, "default" | "d") => hide(arguments),
+            NodeKind::Call(called, arguments) => {
+                let method = match template.nodes.get(*called).map(|n| &n.kind) {
+                    Some(NodeKind::Attribute(_, method)) => !matches!(&**method, "append" | "extend" | "format"),
+                    _ => false,
+                };
+                if method {
+                    hide(arguments);
+                }
+            }
+            NodeKind::Binary("==" | "!=" | "in" | "not in" | "<" | ">" | "<=" | ">=", a, b) => hide(&[*a, *b]),
+            _ => {}
+        }
+    }
+    hidden
 }
 
 /// Whether a text is more than markup: a URL, or a run of words that makes a sentence.

@@ -91,6 +91,16 @@ pub(super) fn is_language(text: &str) -> bool {
         "observation",
         "environment",
         "code",
+        "description",
+        "properties",
+        "required",
+        "nullable",
+        "enum",
+        "items",
+        "parameters",
+        "format",
+        "default",
+        "title",
     ];
     let text = text.trim();
     let allowed =

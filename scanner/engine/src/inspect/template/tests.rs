@@ -101,3 +101,69 @@ fn evaluation_of_hostile_sizes_is_bounded() {
         assert!(found(&text, true).len() < 200);
     }
 }
+
+/// The injections told of a file called `name`, with the nested path of the artifact and what stands at their place.
+fn scanned(name: &str, bytes: &[u8]) -> Vec<(Option<String>, &'static str, String)> {
+    let scanner = crate::pipeline::Scanner::new(crate::pipeline::Options {
+        jobs: 1,
+        ..crate::pipeline::Options::default()
+    })
+    .unwrap();
+    let report = scanner.scan_bytes(name, bytes.to_vec());
+    let mut found = Vec::new();
+    for artifact in &report.artifacts {
+        for finding in artifact.findings.iter().map(|j| &j.finding) {
+            if finding.code == code::TEMPLATE_INJECTION {
+                let at = usize::try_from(finding.span.start()).unwrap()..usize::try_from(finding.span.end()).unwrap();
+                let place = if artifact.nested.is_none() {
+                    String::from_utf8_lossy(&bytes[at]).into_owned()
+                } else {
+                    String::new()
+                };
+                found.push((artifact.nested.clone(), finding.case.unwrap_or("-"), place));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn templates_are_found_where_models_keep_them() {
+    use probity_tests::build::gguf::{Gguf, Value};
+    let evil = "{% for m in messages %}{{ m.__globals__ }}{% endfor %}";
+    let mut model = Gguf::new(3, false);
+    model.kv.push(("tokenizer.chat_template.rag".into(), Value::text(evil)));
+    let nested = Some("tokenizer.chat_template.rag".to_owned());
+    assert_eq!(scanned("m.gguf", &model.build()), [(nested, "escape", String::new())]);
+
+    let place = "m.__globals__".to_owned();
+    assert_eq!(
+        scanned("chat_template.jinja", evil.as_bytes()),
+        [(None, "escape", place.clone())]
+    );
+    assert_eq!(scanned("page.html.j2", evil.as_bytes()), [(None, "escape", place)]);
+    assert_eq!(scanned("notes.txt", evil.as_bytes()), []);
+
+    let string = format!("\"{evil}\"");
+    for (name, document) in [
+        (
+            "tokenizer_config.json",
+            format!("{{\"chat_template\": {string}, \"a\": 1}}"),
+        ),
+        (
+            "tokenizer_config.json",
+            format!("{{\"a\": NaN, \"chat_template\": {string}}}"),
+        ),
+        (
+            "x.json",
+            format!("{{\"chat_template\": [{{\"name\": \"n\", \"template\": {string}}}]}}"),
+        ),
+        (
+            "x.json",
+            format!("{{\"a\": Infinity, \"chat_template\" : [{{\"name\": \"n\", \"template\":{string}}}]}}"),
+        ),
+    ] {
+        let found = scanned(name, document.as_bytes());
+        assert_eq!(found, [(None, "escape", string.clone())], "{document}");
+    }
+}

@@ -451,15 +451,20 @@ impl Pass<'_> {
                     }
                 }
                 PieceKind::Open(block) => match template.blocks.get(*block).map(|b| &b.kind) {
-                    Some(BlockKind::Loop(names, items, _)) => {
-                        let items = self.value(*items);
+                    Some(BlockKind::Loop(names, items_node, _)) => {
+                        let items = self.value(*items_node);
                         let element = Value {
                             texts: items.list.unwrap_or_default(),
                             flags: items.flags | under,
                             ..Value::default()
                         };
-                        for name in names {
-                            self.give(name, &element);
+                        let keyed = names.len() == 2 && self.pairs(*items_node);
+                        for (position, name) in names.iter().enumerate() {
+                            let mut own = element.clone();
+                            if keyed && position == 0 {
+                                own.flags &= !CONTENT;
+                            }
+                            self.give(name, &own);
                         }
                     }
                     Some(BlockKind::Capture(name)) => {
@@ -470,6 +475,17 @@ impl Pass<'_> {
                 },
                 _ => {}
             }
+        }
+    }
+
+    /// Whether a loop goes over keys and values.
+    fn pairs(&self, items: NodeId) -> bool {
+        match self.kind(items) {
+            Some(NodeKind::Filter(_, name, _)) => matches!(&**name, "dictsort" | "items"),
+            Some(NodeKind::Call(called, _)) => {
+                matches!(self.kind(*called), Some(NodeKind::Attribute(_, name)) if &**name == "items")
+            }
+            _ => false,
         }
     }
 

@@ -1,0 +1,6 @@
+//! The catboost format: claims add up and children lie inside, whatever lengths and counts say.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    probity_engine::format::fuzz("catboost", data);
+});
