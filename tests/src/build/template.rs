@@ -380,6 +380,16 @@ pub const HOSTILE: &[(&str, &str, &str)] = &[
     ("mapped-filter", "{{ [x]|map('attr', '__globals__')|list }}", "escape"),
     ("sorted", "{{ [x]|sort(attribute='__class__.__init__') }}", "escape"),
     ("tests", "{{ [x]|selectattr('__globals__.os')|list }}", "escape"),
+    ("kept", "{% set d = {'k': '__globals__'} %}{{ x[d.k] }}", "escape"),
+    ("got", "{{ x[{'k': '__globals__'}.get('k')] }}", "escape"),
+    (
+        "paired",
+        "{% for k, v in {'a': '__globals__'}.items() %}{{ x[v] }}{% endfor %}",
+        "escape",
+    ),
+    ("filtered", "{% filter attr('__init__') %}x{% endfilter %}", "escape"),
+    ("centred", "{{ x['globals'.center(11, '_')] }}", "assembled"),
+    ("titled", "{{ x['__GLOBALS__'.title()] }}", "assembled"),
     (
         "lipsum",
         "{{ lipsum.__globals__['os'].popen('true').read() }}",

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 pub(super) struct Targets;
 
 /// The longest YAML file that is searched, in bytes.
-const LONGEST: u64 = 4 << 20;
+const LONGEST: u64 = 32 << 20;
 /// Hydra's key, then NeMo's and Lightning's.
 const KEYS: [&str; 4] = ["_target_", "target", "cls", "class_path"];
 
@@ -205,9 +205,6 @@ fn search(yaml: &str) -> Vec<(String, Span, &'static str)> {
                     None => pending = Some((place, key)),
                 }
             }
-        }
-        if found.len() >= 4096 {
-            break;
         }
     }
     found

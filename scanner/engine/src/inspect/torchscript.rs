@@ -15,7 +15,7 @@ use crate::span::Span;
 pub(super) struct TorchScript;
 
 /// The longest source that is read, in bytes.
-const LONGEST: u64 = 4 << 20;
+const LONGEST: u64 = 32 << 20;
 
 impl Inspector for TorchScript {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
@@ -162,7 +162,6 @@ fn unusual(source: &str) -> Vec<(&'static str, Span, String)> {
                 c.len_utf8()
             }
         };
-        // `def` before a name defines it.
         rest = rest.get(length.max(1)..).unwrap_or_default();
     }
     found

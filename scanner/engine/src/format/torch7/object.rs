@@ -203,7 +203,7 @@ impl<'i, 'a> Walk<'i, 'a> {
                     let count = self.int()?;
                     // A key and a value have four bytes each at least, two in text.
                     let least = if self.text { 4 } else { 8 };
-                    if count > self.cursor.remaining() / least {
+                    if count.saturating_mul(least) > self.cursor.remaining() {
                         return Err(Stop::Malformed(
                             Span::saturating_at(place, 4),
                             "t7: a table of more entries than there are bytes (File.lua)",

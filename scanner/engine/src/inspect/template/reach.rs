@@ -1,7 +1,7 @@
 //! What a template could reach: names that lead from any value to the interpreter, and templates that it loads.
 
 use super::Subject;
-use super::value::{BUILT, FOREIGN, OBJECT, UNDERSCORES, Value, Values};
+use super::value::{BUILT, FOREIGN, OBJECT, UNDERSCORES, UNFOLDED, Value, Values};
 use crate::finding::{Findings, Value as Evidence, code};
 use crate::policy::shown;
 use crate::span::Span;
@@ -206,7 +206,15 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
             found.extend(module(*value, template, values));
         }
         NodeKind::Item(_, key) => found.extend(looked_up(*key, false, template, values)),
-        NodeKind::Call(called, _) => found.extend(module(*called, template, values)),
+        NodeKind::Call(called, arguments) => {
+            found.extend(module(*called, template, values));
+            // `{% filter attr(name) %}`: the filter stands without a value.
+            let filter =
+                matches!(template.nodes.get(*called).map(|n| &n.kind), Some(NodeKind::Name(n)) if &**n == "attr");
+            if let Some(key) = arguments.first().filter(|_| filter) {
+                found.extend(looked_up(*key, true, template, values));
+            }
+        }
         NodeKind::Filter(value, name, arguments) => {
             let first = arguments.first().copied();
             match &**name {
@@ -259,8 +267,8 @@ fn looked_up(key: NodeId, by_filter: bool, template: &Template, values: &Values)
         .filter_map(|text| grade(text).map(|g| (g, text.clone(), !literal)))
         .collect();
     if value.texts.is_empty() && value.number.is_none() {
-        let hidden =
-            value.flags & (FOREIGN | OBJECT) != 0 || value.flags & (UNDERSCORES | BUILT) == UNDERSCORES | BUILT;
+        let hidden = value.flags & (FOREIGN | OBJECT | UNFOLDED) != 0
+            || value.flags & (UNDERSCORES | BUILT) == UNDERSCORES | BUILT;
         if hidden {
             found.push((Grade::Assembled, "(assembled)".into(), true));
         } else if by_filter {

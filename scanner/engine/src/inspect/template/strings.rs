@@ -1,6 +1,6 @@
 //! What Python and Jinja make of constant strings, as far as names are assembled with it.
 
-use super::value::{BUILT, UNDERSCORES, Value};
+use super::value::{BUILT, UNDERSCORES, UNFOLDED, Value};
 
 /// The most alternatives that are multiplied.
 const MOST: usize = 12;
@@ -190,6 +190,9 @@ fn unknown(value: &Value) -> Value {
     if value.texts.iter().any(|t| t.contains("__")) {
         out.flags |= UNDERSCORES;
     }
+    if !value.texts.is_empty() || value.list.as_ref().is_some_and(|l| !l.is_empty()) {
+        out.flags |= UNFOLDED;
+    }
     out
 }
 
@@ -301,7 +304,22 @@ pub(super) fn method(object: &Value, method: &str, arguments: &[Value]) -> Value
                 ..Value::default()
             }
         }
-        _ => Value::default(),
+        "get" | "pop" | "setdefault" => Value {
+            texts: object.held.clone(),
+            ..Value::default()
+        },
+        "items" | "values" | "keys" | "copy" => pairs(object),
+        _ => unknown(object),
+    }
+}
+
+/// A dictionary's keys and values, all of them.
+fn pairs(object: &Value) -> Value {
+    let all: Vec<String> = object.list.iter().flatten().chain(&object.held).cloned().collect();
+    Value {
+        list: (!all.is_empty()).then_some(all),
+        held: object.held.clone(),
+        ..Value::default()
     }
 }
 
@@ -345,6 +363,7 @@ pub(super) fn filter(value: &Value, name: &str, arguments: &[Value]) -> Value {
                 printf(value, &arguments)
             }
         },
+        "items" | "dictsort" => pairs(value),
         "first" | "last" | "random" => {
             let items = value.list.as_deref().unwrap_or_default();
             let one = match name {

@@ -27,6 +27,9 @@ pub(super) const FOREIGN: u16 = 1 << 7;
 /// Put together from several strings.
 pub(super) const BUILT: u16 = 1 << 8;
 
+/// Made of constants by something that is not followed.
+pub(super) const UNFOLDED: u16 = 1 << 9;
+
 /// What survives a comparison: its result holds nothing of what was compared.
 const CONDITIONS: u16 = ASKED | DATED;
 const PASSES: usize = 6;
@@ -43,6 +46,8 @@ pub(super) struct Value {
     pub(super) texts: Vec<String>,
     /// The strings it lists, in order, when all are known.
     pub(super) list: Option<Vec<String>>,
+    /// The strings it holds under its keys, when it is a dictionary.
+    pub(super) held: Vec<String>,
     /// The whole number it is.
     pub(super) number: Option<i64>,
     /// Where it comes from.
@@ -72,6 +77,11 @@ impl Value {
                 self.texts.push(text.clone());
             }
         }
+        for text in &other.held {
+            if !self.held.contains(text) {
+                self.held.push(text.clone());
+            }
+        }
         if self.list.is_none() {
             self.list.clone_from(&other.list);
         }
@@ -86,15 +96,17 @@ impl Value {
             .texts
             .iter()
             .chain(self.list.iter().flatten())
+            .chain(&self.held)
             .map(String::len)
             .sum();
         let long = self.texts.iter().any(|t| t.len() > LONG) || self.list.as_ref().is_some_and(|l| l.len() > 64);
-        if self.texts.len() > ALTERNATIVES || long || size > *budget {
-            let all = self.texts.iter().chain(self.list.iter().flatten());
-            if all.into_iter().any(|t| t.contains("__")) {
+        if self.texts.len().max(self.held.len()) > ALTERNATIVES || long || size > *budget {
+            let mut all = self.texts.iter().chain(self.list.iter().flatten()).chain(&self.held);
+            if all.any(|t| t.contains("__")) {
                 self.flags |= UNDERSCORES;
             }
             self.texts.clear();
+            self.held.clear();
             self.list = None;
         } else {
             *budget = budget.saturating_sub(size);
@@ -115,6 +127,7 @@ impl Values {
         const UNKNOWN: &Value = &Value {
             texts: Vec::new(),
             list: None,
+            held: Vec::new(),
             number: None,
             flags: 0,
         };
@@ -235,6 +248,11 @@ impl Pass<'_> {
                 let keys: Vec<NodeId> = items.iter().step_by(2).copied().collect();
                 let mut value = Value::flags(self.union(items) & !WORD);
                 value.list = self.strings(&keys);
+                let values = items.iter().skip(1).step_by(2).take(64);
+                value.held = values
+                    .filter_map(|n| self.all.get(*n))
+                    .flat_map(|v| v.texts.clone())
+                    .collect();
                 value
             }
             NodeKind::Attribute(value, name) => {
@@ -251,7 +269,8 @@ impl Pass<'_> {
                     Some(name) => self.member(&value, name),
                     None => {
                         let flags = value.flags | key.flags & CONDITIONS;
-                        let texts = value.list.unwrap_or_default();
+                        let mut texts = value.list.unwrap_or_default();
+                        texts.extend(value.held);
                         Value {
                             texts,
                             flags,
@@ -279,13 +298,9 @@ impl Pass<'_> {
             NodeKind::Call(called, arguments) => self.call(*called, arguments),
             NodeKind::Keyword(_, value) => self.value(*value),
             NodeKind::Filter(value, name, arguments) => self.filter(&self.value(*value), name, arguments),
-            NodeKind::Test(value, name, arguments) => {
+            NodeKind::Test(value, _, arguments) => {
                 let (value, others) = (self.value(*value), self.union(arguments));
-                let compares = matches!(
-                    &**name,
-                    "in" | "eq" | "equalto" | "==" | "ne" | "lt" | "gt" | "le" | "ge"
-                );
-                Value::flags(if compares {
+                Value::flags(if !arguments.is_empty() {
                     compared(value.flags | others)
                 } else {
                     (value.flags | others) & CONDITIONS
@@ -336,7 +351,11 @@ impl Pass<'_> {
             _ if value.flags & (OBJECT | FOREIGN) != 0 => FOREIGN | inherited,
             _ => inherited,
         };
-        Value::flags(flags)
+        Value {
+            texts: value.held.clone(),
+            flags,
+            ..Value::default()
+        }
     }
 
     fn call(&mut self, called: NodeId, arguments: &[NodeId]) -> Value {
@@ -352,6 +371,7 @@ impl Pass<'_> {
                     "strftime_now" | "now" | "current_date" => Value::flags(DATE),
                     "dict" => Value {
                         list: Some(self.keywords(arguments)),
+                        held: arguments.iter().take(64).flat_map(|a| self.value(*a).texts).collect(),
                         flags: others | BUILT,
                         ..Value::default()
                     },
@@ -596,6 +616,7 @@ fn binary(operator: &str, mut a: Value, b: &Value) -> Value {
             Value {
                 texts,
                 list,
+                held: Vec::new(),
                 number,
                 flags: a.flags | b.flags | BUILT,
             }

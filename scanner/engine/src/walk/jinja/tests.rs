@@ -108,6 +108,10 @@ fn broken_expressions_name_the_rule() {
     }
 }
 
+fn at(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
 /// The pieces, one a line, with the block they stand in.
 fn pieces(text: &str) -> Vec<String> {
     let t = Template::read(text);
@@ -116,7 +120,7 @@ fn pieces(text: &str) -> Vec<String> {
         .iter()
         .map(|p| {
             let what = match &p.kind {
-                PieceKind::Text => format!("{:?}", &text[p.span.start() as usize..p.span.end() as usize]),
+                PieceKind::Text => format!("{:?}", &text[at(p.span.start())..at(p.span.end())]),
                 PieceKind::Output(node) => format!("out {}", shown(&t, *node)),
                 PieceKind::Set(targets, node) => format!("set {} {}", targets.join(","), shown(&t, *node)),
                 PieceKind::Value(node) => format!("do {}", shown(&t, *node)),
@@ -248,7 +252,7 @@ proptest! {
     fn any_text_is_read_without_a_panic(text in "([{}%#'\"|.,:=()\\[\\]+ -]|if|else|for|in|is|not|set|end|raw|a|1|\\\\x5f){0,60}") {
         let template = Template::read(&text);
         for node in &template.nodes {
-            prop_assert!(node.span.end() <= text.len() as u64);
+            prop_assert!(at(node.span.end()) <= text.len());
         }
         for (id, node) in template.nodes.iter().enumerate() {
             let operands: Vec<NodeId> = match &node.kind {

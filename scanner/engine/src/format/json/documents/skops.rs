@@ -2,6 +2,7 @@
 
 use super::{Event, Path, Reader};
 use crate::fact::{CallableUse, Fact};
+use crate::finding::{ErrorCode, ScanError};
 use crate::format::Parse;
 use crate::span::Span;
 
@@ -74,8 +75,12 @@ fn close(node: Node, out: &mut Parse) {
         probity_signatures::callables().classify(&module, &class),
         probity_signatures::Classification::Dangerous { .. }
     );
-    if (trusted && !listed) || out.facts().len() >= MOST {
+    if trusted && !listed {
         return;
+    }
+    if out.facts().len() >= MOST {
+        let message = format!("more than {MOST} facts of one document; further nodes were not read");
+        return out.error(ScanError::new(ErrorCode::LimitExceeded, message));
     }
     // `functools.partial` is how the library spells a node whose function stands below it.
     if loader == "PartialNode" && (module.as_str(), class.as_str()) == ("functools", "partial") {

@@ -2,22 +2,28 @@
 
 use super::{Event, Path, Reader};
 use crate::fact::Fact;
+use crate::finding::{ErrorCode, ScanError};
 use crate::format::Parse;
 use crate::span::Span;
 
 pub(super) struct Targets;
 
+/// The most callables of one document.
+const MOST: usize = 100_000;
+
 impl Reader for Targets {
     fn see(&mut self, path: &Path<'_>, event: &Event<'_>, span: Span, out: &mut Parse) {
-        const MOST: usize = 10_000;
-        if let Event::Text(text) = event
-            && path.key(0) == "_target_"
-            && out.facts().len() < MOST
-        {
-            out.fact(Fact::Configured {
-                name: (*text).into(),
-                span,
-            });
+        let Event::Text(text) = event else { return };
+        if path.key(0) != "_target_" {
+            return;
         }
+        if out.facts().len() >= MOST {
+            let message = format!("more than {MOST} facts of one document; further callables were not read");
+            return out.error(ScanError::new(ErrorCode::LimitExceeded, message));
+        }
+        out.fact(Fact::Configured {
+            name: (*text).into(),
+            span,
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! `tokenizer.json`: added tokens, which bypass the vocabulary (`tokenizers` documentation, "Added tokens").
 
 use super::{Event, Path, Reader};
-use crate::finding::{Finding, code};
+use crate::finding::{ErrorCode, Finding, ScanError, code};
 use crate::format::Parse;
 use crate::name::printable;
 use crate::span::Span;
@@ -61,7 +61,8 @@ impl AddedTokens {
             out.finding(finding("url", span, format!("the added token {shown} holds a URL")));
         }
         if self.ids.len() >= MOST {
-            return;
+            let message = format!("more than {MOST} added tokens; the rest was not compared");
+            return out.error(ScanError::new(ErrorCode::LimitExceeded, message));
         }
         if let Some(other) = self.ids.get(&id).filter(|other| **other != content) {
             let message = format!(
