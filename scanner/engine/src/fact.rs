@@ -111,6 +111,30 @@ pub enum Fact {
         /// The bytes of the string.
         span: Span,
     },
+    /// An operation of a computation graph.
+    Operator {
+        /// Whose registry resolves it: `onnx`, `tensorflow`, `tflite` ...
+        framework: &'static str,
+        /// The namespace, as written; empty for the framework's own operators.
+        domain: Box<str>,
+        /// The operator, as written.
+        name: Box<str>,
+        /// The node that uses it; empty where nodes have no names.
+        node: Box<str>,
+        /// The node's bytes.
+        span: Span,
+    },
+    /// Another file, or a library, that loading the artifact opens.
+    Reference {
+        /// What it is, for people: `external data`, `asset`.
+        what: &'static str,
+        /// The path or URL as written.
+        path: Box<[u8]>,
+        /// Where it stands.
+        span: Span,
+        /// Known vulnerabilities of loaders that follow such a path outside; empty when there are none to name.
+        advisories: &'static str,
+    },
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.

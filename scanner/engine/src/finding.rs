@@ -55,6 +55,12 @@ pub mod code {
         UNSAFE_CALLABLE = "unsafe-callable";
         /// A callable that nobody has reviewed.
         UNKNOWN_CALLABLE = "unknown-callable";
+        /// An operator of a computation graph that reaches outside of the graph.
+        UNSAFE_OPERATOR = "unsafe-operator";
+        /// An operator of a computation graph that is not the framework's own, or that is worth an entry.
+        CUSTOM_OPERATOR = "custom-operator";
+        /// A field that the format's schema does not have.
+        UNKNOWN_FIELD = "unknown-field";
         /// A URL whose host is an address.
         IP_LITERAL_URL = "ip-literal-url";
         /// The name says one format, the bytes another.

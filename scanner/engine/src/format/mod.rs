@@ -22,6 +22,7 @@ mod elf;
 mod font;
 mod flax;
 mod ggml;
+mod flat;
 mod gguf;
 mod gzip;
 mod input;
@@ -35,6 +36,7 @@ mod law;
 mod macho;
 mod media;
 mod npy;
+mod onnx;
 mod opaque;
 mod parse;
 mod pdf;
@@ -42,6 +44,7 @@ mod pe;
 mod pickle;
 mod records;
 mod rds;
+mod proto;
 mod safetensors;
 mod script;
 mod sevenzip;
@@ -53,6 +56,7 @@ mod yaml;
 mod torch7;
 mod ubjson;
 mod weights;
+mod tflite;
 mod zip;
 
 pub use cursor::Cursor;
@@ -83,6 +87,7 @@ pub trait Format: Sync {
 pub static FORMATS: &[&dyn Format] = &[
     &safetensors::Safetensors,
     &gguf::Gguf,
+    &tflite::Tflite,
     &elf::Elf,
     &pe::Pe,
     &macho::MachO,
@@ -137,6 +142,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &weights::FASTTEXT,
     &weights::CATBOOST,
     &weights::WORD2VEC,
+    // Protobuf messages, which have no magic number: before what short texts may be taken for.
+    &onnx::Onnx,
     &json::Json,
     &flax::Flax,
     &pickle::Pickle,

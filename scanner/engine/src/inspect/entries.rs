@@ -131,14 +131,14 @@ fn unprintable(what: &str, raw: &[u8], length: u64, span: Span, out: &mut Findin
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
+pub(super) enum Escape {
     None,
     Absolute,
     Parent,
 }
 
 /// Whether `path`, resolved from `folder`, leaves the root; both separators count, as some extractors take them.
-fn escapes(path: &[u8], folder: &[u8]) -> Escape {
+pub(super) fn escapes(path: &[u8], folder: &[u8]) -> Escape {
     let drive = matches!(path, [letter, b':', rest @ ..] if letter.is_ascii_alphabetic() && matches!(rest.first(), None | Some(b'/' | b'\\')));
     if drive || path.first().is_some_and(|b| matches!(b, b'/' | b'\\')) {
         return Escape::Absolute;

@@ -11,6 +11,8 @@ mod embedded;
 mod entries;
 mod hosts;
 mod naming;
+mod operators;
+mod references;
 mod segments;
 mod targets;
 mod template;
@@ -150,6 +152,8 @@ pub static INSPECTORS: &[&dyn Inspector] = &[
     &entries::Entries,
     &hosts::Hosts,
     &naming::Naming,
+    &operators::Operators,
+    &references::References,
     &segments::Segments,
     &targets::Targets,
     &template::Templates,

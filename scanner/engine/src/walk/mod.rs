@@ -14,7 +14,9 @@
 
 pub mod der;
 pub mod jinja;
+pub mod flatbuffer;
 pub mod json;
+pub mod protobuf;
 
 /// `base` plus a position in memory, in bytes from the artifact's start, cut at `u64::MAX`.
 fn absolute(base: u64, at: usize) -> u64 {

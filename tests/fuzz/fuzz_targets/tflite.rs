@@ -1,0 +1,6 @@
+//! tflite: claims add up and children lie inside, whatever lengths, offsets and references say.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    probity_engine::format::fuzz("tflite", data);
+});
