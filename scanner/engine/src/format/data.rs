@@ -20,6 +20,9 @@ impl Format for Data {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        if let Some(format) = super::proto::further_down(input) {
+            return format.parse(input, out);
+        }
         out.leaf(input.whole(), Role::Opaque, "data");
         super::opaque::disk_image(input, out);
     }

@@ -15,13 +15,17 @@
 
 mod ar;
 mod bun;
+mod caffe;
+mod checkpoint;
 mod compressed;
+mod coreml;
 mod cursor;
 mod data;
 mod elf;
 mod font;
 mod flax;
 mod ggml;
+mod executorch;
 mod flat;
 mod gguf;
 mod gzip;
@@ -35,9 +39,12 @@ mod leaves;
 mod law;
 mod macho;
 mod media;
+mod mxnet;
 mod npy;
 mod onnx;
 mod opaque;
+mod openvino;
+mod paddle;
 mod parse;
 mod pdf;
 mod pe;
@@ -48,7 +55,9 @@ mod proto;
 mod safetensors;
 mod script;
 mod sevenzip;
+mod sentencepiece;
 mod tar;
+mod tensorflow;
 mod text;
 mod wasm;
 mod xml;
@@ -88,6 +97,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &safetensors::Safetensors,
     &gguf::Gguf,
     &tflite::Tflite,
+    &executorch::ExecuTorch,
+    &mxnet::Mxnet,
     &elf::Elf,
     &pe::Pe,
     &macho::MachO,
@@ -133,6 +144,9 @@ pub static FORMATS: &[&dyn Format] = &[
     &opaque::RPM,
     &opaque::WIM,
     &opaque::QCOW,
+    &opaque::TENSORRT,
+    &opaque::RKNN,
+    &opaque::ORT,
     &bun::Bun,
     &npy::Npy,
     &rds::Rds,
@@ -144,6 +158,13 @@ pub static FORMATS: &[&dyn Format] = &[
     &weights::WORD2VEC,
     // Protobuf messages, which have no magic number: before what short texts may be taken for.
     &onnx::Onnx,
+    &tensorflow::TensorFlow,
+    &checkpoint::Checkpoint,
+    &coreml::CoreMl,
+    &paddle::Paddle,
+    &paddle::Params,
+    &sentencepiece::SentencePiece,
+    &caffe::Caffe,
     &json::Json,
     &flax::Flax,
     &pickle::Pickle,
@@ -160,6 +181,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &language::Python,
     &language::JavaScript,
     &language::Shell,
+    &openvino::OpenVino,
     &script::Script,
     &text::Text,
     &data::Data,

@@ -131,3 +131,21 @@ pub(super) static WIM: Opaque = Opaque::new("wim", "WIM", |p| p.head.starts_with
 pub(super) static QCOW: Opaque = Opaque::new("qcow", "QCOW", |p| {
     p.head.starts_with(b"QFI\xfb\0\0\0") && p.head.get(7).is_some_and(|version| matches!(version, 1..=3))
 });
+/// A compiled program for one kind of hardware: code that nobody but its runtime reads. Four bytes of magic number.
+pub(super) static TENSORRT: Opaque = Opaque {
+    id: "tensorrt",
+    name: "TensorRT plan",
+    sure: Strength::Likely,
+    is: |p| matches!(p.head.first_chunk::<4>(), Some(b"ftrt" | b"ptrt")) && p.length >= 64,
+};
+/// Plain and encrypted.
+pub(super) static RKNN: Opaque = Opaque::new("rknn", "RKNN model", |p| {
+    p.head.starts_with(b"RKNN\0\0\0\0") || p.head.starts_with(b"CYPTRKNN")
+});
+/// The format of ONNX Runtime, a FlatBuffer whose schema this build does not know.
+pub(super) static ORT: Opaque = Opaque {
+    id: "ort",
+    name: "ONNX Runtime format",
+    sure: Strength::Likely,
+    is: |p| super::flat::identify(p, b"ORTM").is_some(),
+};

@@ -95,6 +95,10 @@ fn promise(extension: &str) -> Option<Promise> {
     Some(match extension {
         "safetensors" => Formats(&["safetensors"]),
         "gguf" => Formats(&["gguf"]),
+        "onnx" => Formats(&["onnx"]),
+        "tflite" => Formats(&["tflite"]),
+        "mlmodel" => Formats(&["coreml"]),
+        "pte" => Formats(&["executorch"]),
         "npy" => Formats(&["npy", "gzip"]),
         "whl" | "jar" | "npz" | "keras" | "docx" | "xlsx" | "pptx" | "apk" | "zip" | "vsix" | "nupkg" | "ipa"
         | "egg" | "epub" | "odt" | "aar" | "xpi" | "mar" => Formats(&["zip"]),
@@ -203,6 +207,9 @@ mod tests {
             ("safetensors", "safetensors", None),
             ("safetensors", "text", Some(Harmless)),
             ("gguf", "data", Some(Lie)),
+            ("onnx", "pickle", Some(Lie)),
+            ("onnx", "onnx", None),
+            ("tflite", "text", Some(Harmless)),
             ("bin", "pickle", None),
             ("pt", "zip", None),
             ("pt", "tar", None),

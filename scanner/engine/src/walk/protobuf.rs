@@ -18,7 +18,7 @@
 use crate::span::Span;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The longest varint.
 const VARINT: u64 = 10;

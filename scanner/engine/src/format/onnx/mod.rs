@@ -22,7 +22,7 @@ mod tests;
 
 pub(super) use tensor::elements;
 
-use super::proto::{self, Seen, is_identifier, is_text};
+use super::proto::{self, MessageFormat, Seen, View, is_identifier, is_text};
 use super::{Format, Input, Parse};
 use crate::identify::{Match, Probe};
 use crate::ledger::Gaps;
@@ -30,17 +30,13 @@ use crate::ledger::Gaps;
 /// An ONNX model.
 pub(super) struct Onnx;
 
-impl Format for Onnx {
-    fn id(&self) -> &'static str {
-        "onnx"
-    }
-
-    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+impl MessageFormat for Onnx {
+    fn recognise(&self, view: &View<'_, '_, '_>) -> bool {
         /// No version beyond it in this decade: it grows by one a year.
         const IR_VERSIONS: std::ops::RangeInclusive<u64> = 1..=64;
         let (mut version, mut graph, mut sets, mut operators, mut odd) = (None, false, 0u32, 0u32, 0u32);
         let look = proto::look(
-            probe,
+            view,
             &schema::MODEL,
             &mut |message, field, seen| match (message, field, seen) {
                 ("ModelProto", "ir_version", Seen::Number(n)) => version = Some(n),
@@ -61,7 +57,17 @@ impl Format for Onnx {
         let versioned = version.is_some_and(|n| IR_VERSIONS.contains(&n));
         let plausible = look.agrees() && look.known > odd.saturating_mul(4);
         let content = operators > 0 || sets > 0 || look.known >= 16;
-        (versioned && graph && plausible && content).then_some(Match::LIKELY)
+        versioned && graph && plausible && content
+    }
+}
+
+impl Format for Onnx {
+    fn id(&self) -> &'static str {
+        "onnx"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        self.likely(probe)
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {

@@ -290,7 +290,7 @@ fn bytes_behind_the_model_are_told() {
     let bytes = [sample().build(), vec![0; 40]].concat();
     let (format, unclaimed, codes) = scan(&bytes);
     assert_eq!((format, unclaimed), ("onnx", 40));
-    assert_eq!(codes, ["malformed -", "trailing-bytes -"]);
+    assert_eq!(codes, ["trailing-bytes -", "malformed -"]);
 }
 
 #[test]
@@ -322,4 +322,19 @@ proptest! {
         fuzz("onnx", &[&[0x08, 0x08, 0x3a][..], &bytes].concat());
         prop_assert!(identified(&Onnx, &bytes).is_none());
     }
+}
+
+#[test]
+fn a_model_behind_a_long_first_field_is_read_all_the_same() {
+    let mut model = sample();
+    model.nodes.push(node("third", "PyOp", "x"));
+    let bytes = [
+        Proto::new().bytes(6, &[b'x'; 200_000]).0,
+        model.build(),
+        Proto::new().bytes(6, &[b'x'; 80_000]).0,
+    ]
+    .concat();
+    assert_eq!(identified(&Onnx, &bytes), None, "neither end shows it");
+    let codes = scan(&bytes).2;
+    assert!(codes.contains(&"unsafe-operator code".to_owned()), "{codes:?}");
 }

@@ -1,10 +1,17 @@
 //! Recognition: protobuf has no magic number, so what is there must read as the schema says.
 
+use super::reader::Reader;
 use super::schema::{Kind, Message};
+use crate::format::Input;
 use crate::identify::Probe;
 use crate::name::hidden;
 use crate::span::Span;
 use crate::walk::protobuf::{Event, Fetch, OutOfMemory, Stop, Walker, Wire};
+
+/// The most steps of one walk.
+const BUDGET: u32 = 16_384;
+/// The most bytes of a text that are looked at.
+const TEXT: u64 = 4096;
 
 /// What a field of a probed artifact holds.
 pub(in crate::format) enum Seen<'a> {
@@ -40,14 +47,40 @@ impl Look {
     }
 }
 
-struct Ends<'a>(&'a Probe<'a>);
+/// What is looked at.
+pub(in crate::format) enum View<'v, 'p, 'i> {
+    /// The first and the last bytes.
+    Ends(&'v Probe<'p>),
+    /// The artifact itself, as far as a budget lasts: a message whose first fields are long shows nothing in a probe.
+    Whole(&'v Input<'i>),
+}
 
-impl Ends<'_> {
-    fn rest(&self, offset: u64) -> &[u8] {
-        let probe = self.0;
+impl View<'_, '_, '_> {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Ends(probe) => probe.length,
+            Self::Whole(input) => input.len(),
+        }
+    }
+}
+
+/// The bytes of a view.
+enum Bytes<'v, 'p, 'i> {
+    Ends(&'v Probe<'p>),
+    Whole(Reader<'v, 'i>),
+}
+
+impl Bytes<'_, '_, '_> {
+    /// Up to `length` bytes from `offset` on; fewer where the view ends.
+    fn some(&mut self, offset: u64, length: u64) -> &[u8] {
+        let probe = match self {
+            Self::Ends(probe) => probe,
+            Self::Whole(reader) => return reader.fetch(offset, length).unwrap_or_default(),
+        };
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
         let cut = |bytes: &'_ [u8], base: u64| -> Option<std::ops::Range<usize>> {
             let at = usize::try_from(offset.checked_sub(base)?).ok()?;
-            (at < bytes.len()).then_some(at..bytes.len())
+            (at < bytes.len()).then_some(at..bytes.len().min(at.saturating_add(wanted)))
         };
         match cut(probe.head, 0) {
             Some(range) => probe.head.get(range).unwrap_or_default(),
@@ -58,32 +91,35 @@ impl Ends<'_> {
     }
 }
 
-impl Fetch for Ends<'_> {
+impl Fetch for Bytes<'_, '_, '_> {
     type Fault = OutOfMemory;
 
     fn fetch(&mut self, offset: u64, length: u64) -> Result<&[u8], OutOfMemory> {
-        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
-        let end = offset.saturating_add(length).min(self.0.length);
-        let rest = self.rest(offset);
-        let have = offset.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
-        if rest.is_empty() || have < end && have < offset.saturating_add(10).min(self.0.length) {
+        let all = match self {
+            Self::Ends(probe) => probe.length,
+            Self::Whole(reader) => reader.length(),
+        };
+        let end = offset.saturating_add(length).min(all);
+        let bytes = self.some(offset, length);
+        let have = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if bytes.is_empty() || have < end {
             return Err(OutOfMemory);
         }
-        Ok(rest.get(..wanted).unwrap_or(rest))
+        Ok(bytes)
     }
 }
 
-/// Reads what a probe shows of a message of type `schema`, and tells `seen` of each known field: the message's and the
+/// Reads what a view shows of a message of type `schema`, and tells `seen` of each known field: the message's and the
 /// field's name, and what it holds.
 pub(in crate::format) fn look(
-    probe: &Probe<'_>,
+    view: &View<'_, '_, '_>,
     schema: &'static Message,
     seen: &mut dyn FnMut(&'static str, &'static str, Seen<'_>),
 ) -> Look {
     let mut look = Look::default();
     let mut from = 0;
     // What the head shows, then, behind the outermost field that it cuts, what the tail shows.
-    while let Some(next) = run(probe, from, schema, &mut look, seen).filter(|next| *next > from) {
+    while let Some(next) = run(view, from, schema, &mut look, seen).filter(|next| *next > from) {
         from = next;
     }
     look
@@ -92,7 +128,7 @@ pub(in crate::format) fn look(
 /// One walk from `from`, where a field of the outermost message begins. Where the probe shows nothing more: the offset
 /// behind the last field of the outermost message that was begun.
 fn run(
-    probe: &Probe<'_>,
+    view: &View<'_, '_, '_>,
     from: u64,
     schema: &'static Message,
     look: &mut Look,
@@ -100,9 +136,18 @@ fn run(
 ) -> Option<u64> {
     const DEPTH: usize = 24;
     let mut next = from;
-    let mut walker = Walker::new(Ends(probe), Span::new(from, probe.length), DEPTH);
+    let bytes = match view {
+        View::Ends(probe) => Bytes::Ends(probe),
+        View::Whole(input) => Bytes::Whole(Reader::new(input)),
+    };
+    let mut walker = Walker::new(bytes, Span::new(from, view.length()), DEPTH);
+    let mut budget = BUDGET;
     let mut open: Vec<Option<&'static Message>> = vec![Some(schema)];
     loop {
+        budget = budget.saturating_sub(1);
+        if budget == 0 {
+            return None;
+        }
         let field = match walker.step() {
             Ok(Some(Event::Field(field))) => field,
             Ok(Some(Event::End)) => {
@@ -144,13 +189,9 @@ fn run(
             (_, Wire::Fixed32(value)) => seen(message.name, def.name, Seen::Number(u64::from(value))),
             (_, Wire::Fixed64(value)) => seen(message.name, def.name, Seen::Number(value)),
             (Kind::Text, Wire::Bytes(span)) => {
-                let rest = walker.source().rest(span.start());
-                let length = usize::try_from(span.len()).unwrap_or(usize::MAX);
-                let (text, all) = match rest.get(..length) {
-                    Some(text) => (text, true),
-                    None => (rest, false),
-                };
-                seen(message.name, def.name, Seen::Text(text, all));
+                let text = walker.source().some(span.start(), span.len().min(TEXT));
+                let whole = u64::try_from(text.len()).is_ok_and(|length| length == span.len());
+                seen(message.name, def.name, Seen::Text(text, whole));
             }
             (Kind::Message(inner) | Kind::Unit(inner), Wire::Bytes(_)) => {
                 seen(message.name, def.name, Seen::Message);

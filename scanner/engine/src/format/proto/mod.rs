@@ -11,6 +11,38 @@ mod schema;
 pub(in crate::format) mod tests;
 mod walk;
 
-pub(super) use look::{Seen, is_identifier, is_text, look};
-pub(super) use schema::{Kind, Message, many, one};
+use super::{Format, Input, Probe};
+use crate::identify::Match;
+pub(super) use look::{Seen, View, is_identifier, is_text, look};
+pub(super) use schema::{Kind, Message, many, one, others};
 pub(super) use walk::{At, Claim, Visitor, name_fact, walk};
+
+/// A format whose artifacts are one message without a magic number.
+pub(super) trait MessageFormat: Format {
+    /// Whether what a view shows is this format.
+    fn recognise(&self, view: &View<'_, '_, '_>) -> bool;
+
+    /// [`Format::identify`] in these words.
+    fn likely(&self, probe: &Probe<'_>) -> Option<Match> {
+        self.recognise(&View::Ends(probe)).then_some(Match::LIKELY)
+    }
+}
+
+/// The format of a message whose head shows nothing, because what comes first is long: what `data` asks for before it is
+/// satisfied.
+pub(super) fn further_down(input: &Input<'_>) -> Option<&'static dyn Format> {
+    const SMALLEST: u64 = 16;
+    static ALL: &[&dyn MessageFormat] = &[
+        &super::onnx::Onnx,
+        &super::tensorflow::TensorFlow,
+        &super::coreml::CoreMl,
+        &super::paddle::Paddle,
+        &super::sentencepiece::SentencePiece,
+        &super::caffe::Caffe,
+    ];
+    let view = View::Whole(input);
+    let found = ALL.iter().find(|format| format.recognise(&view));
+    found
+        .filter(|_| input.len() >= SMALLEST)
+        .map(|format| -> &'static dyn Format { *format })
+}

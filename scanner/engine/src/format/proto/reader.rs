@@ -28,6 +28,11 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
     }
 
+    /// The artifact's length.
+    pub(super) fn length(&self) -> u64 {
+        self.input.len()
+    }
+
     /// Exactly the bytes of `span`, which lies inside the artifact.
     pub(super) fn read(&mut self, span: Span) -> Result<&[u8], ReadFault> {
         self.fetch(span.start(), span.len())

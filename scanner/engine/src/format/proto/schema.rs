@@ -10,10 +10,10 @@ pub(in crate::format) struct Message {
 }
 
 impl Message {
-    /// The field called `number`, and its place in the list.
+    /// The field called `number`, and its place in the list. A field of number 0 stands for all that are not listed.
     pub(in crate::format) fn field(&'static self, number: u32) -> Option<(usize, &'static Field)> {
-        let found = self.fields.iter().enumerate().find(|(_, f)| f.number == number);
-        found.map(|(at, field)| (at, field))
+        let listed = |wanted: u32| self.fields.iter().enumerate().find(|(_, field)| field.number == wanted);
+        listed(number).or_else(|| listed(0))
     }
 }
 
@@ -82,4 +82,9 @@ pub(in crate::format) const fn many(number: u32, name: &'static str, kind: Kind)
         kind,
         repeated: true,
     }
+}
+
+/// All fields that are not listed: a message of which only a few are of interest.
+pub(in crate::format) const fn others(kind: Kind) -> Field {
+    many(0, "other", kind)
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::as_conversions, reason = "lengths of buffers in memory")]
 
-use super::{At, Claim, Kind, Message, Seen, Visitor, look, many, one, walk};
+use super::{At, Claim, Kind, Message, Seen, View, Visitor, look, many, one, walk};
 use crate::finding::code;
 use crate::format::{Format, Input, Parse, fuzz};
 use crate::identify::{HEAD, Match, Probe, TAIL};
@@ -289,7 +289,7 @@ fn a_probe_shows_the_head_and_what_of_the_outermost_message_follows_in_the_tail(
         length: bytes.len() as u64,
     };
     let mut numbers = Vec::new();
-    let seen = look(&probe, &OUTER, &mut |_, field, seen| {
+    let seen = look(&View::Ends(&probe), &OUTER, &mut |_, field, seen| {
         if let ("count", Seen::Number(n)) = (field, seen) {
             numbers.push(n);
         }

@@ -6,6 +6,17 @@ use super::*;
 use probity_tests::build::protobuf::Proto;
 use proptest::prelude::*;
 
+/// Whether a field of the outermost message ends at `end`: a message may be cut there.
+pub(crate) fn is_boundary(bytes: &[u8], end: usize) -> bool {
+    let mut walker = Walker::new(Memory { bytes, base: 0 }, Span::new(0, bytes.len() as u64), 4);
+    while let Ok(Some(Event::Field(field))) = walker.step() {
+        if field.span.end() == end as u64 {
+            return true;
+        }
+    }
+    false
+}
+
 /// The steps of a walk that enters what `enter` says, one a line.
 fn steps(bytes: &[u8], depth: usize, enter: &[u32]) -> Vec<String> {
     let whole = Span::new(100, 100 + bytes.len() as u64);

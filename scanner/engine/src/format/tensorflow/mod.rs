@@ -1,0 +1,99 @@
+//! TensorFlow graphs: `saved_model.pb`, `.meta`, a frozen `.pb`, and `keras_metadata.pb`; none has a magic number.
+//!
+//! | file | message |
+//! | --- | --- |
+//! | `saved_model.pb` | `SavedModel`: meta graphs |
+//! | `.meta` | `MetaGraphDef`: a graph, its library of functions, signatures, assets, objects |
+//! | frozen `.pb` | `GraphDef`: nodes, and functions that hold nodes again |
+//! | `keras_metadata.pb` | `SavedMetadata`: the JSON of Keras objects, each an artifact of its own |
+//!
+//! Every node is told, in graphs and in functions; what an operator may do is the inspectors' to say. Variables lie
+//! in another file ([`super::checkpoint`]), assets beside the graph.
+
+mod graph;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub(super) use graph::data_type;
+
+use super::proto::{self, Message, MessageFormat, Seen, View, is_identifier, is_text};
+use super::{Format, Input, Parse};
+use crate::identify::{Match, Probe};
+use crate::ledger::Gaps;
+
+/// A TensorFlow graph.
+pub(super) struct TensorFlow;
+
+impl MessageFormat for TensorFlow {
+    fn recognise(&self, view: &View<'_, '_, '_>) -> bool {
+        kind(view).is_some()
+    }
+}
+
+impl Format for TensorFlow {
+    fn id(&self) -> &'static str {
+        "tensorflow"
+    }
+
+    fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
+        self.likely(probe)
+    }
+
+    fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.gaps(Gaps::Never);
+        // What the head shows decides, as it did when the format was recognised; a cut or broken one is read as a graph.
+        let schema = kind(&View::Whole(input)).unwrap_or(&schema::GRAPH);
+        let mut graph = graph::Graph::default();
+        proto::walk("tensorflow", input, schema, &mut graph, out);
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["pb", "meta", "pbmm", "graphdef", "bin"]
+    }
+}
+
+/// The message that a view shows.
+fn kind(view: &View<'_, '_, '_>) -> Option<&'static Message> {
+    [
+        &schema::SAVED_MODEL,
+        &schema::META_GRAPH,
+        &schema::GRAPH,
+        &schema::KERAS_METADATA,
+    ]
+    .into_iter()
+    .find(|schema| fits(view, schema))
+}
+
+fn fits(view: &View<'_, '_, '_>, schema: &'static Message) -> bool {
+    let (mut version, mut operators, mut attributes, mut objects, mut information, mut odd) =
+        (0u64, 0u32, 0u32, 0u32, 0u32, 0u32);
+    let look = proto::look(view, schema, &mut |message, field, seen| match (message, field, seen) {
+        ("SavedModel", "saved_model_schema_version", Seen::Number(n)) => version = n,
+        ("NodeDef", "op", Seen::Text(text, _)) => {
+            if is_identifier(text) {
+                operators = operators.saturating_add(1);
+            } else {
+                odd = odd.saturating_add(4);
+            }
+        }
+        ("AttrEntry", "value", Seen::Message) => attributes = attributes.saturating_add(1),
+        ("OpDef", "name", Seen::Text(text, true)) if is_identifier(text) => information = information.saturating_add(1),
+        ("keras.SavedObject", "identifier", Seen::Text(text, _)) if text.starts_with(b"_tf_keras_") => {
+            objects = objects.saturating_add(1);
+        }
+        // These hold any bytes.
+        ("AttrValue" | "AttrValue.ListValue" | "TensorProto" | "CollectionDef.BytesList", ..) => {}
+        (_, _, Seen::Text(text, _)) if !is_text(text) => odd = odd.saturating_add(1),
+        _ => {}
+    });
+    let plausible = look.agrees() && look.known > odd.saturating_mul(4);
+    let nodes = operators > 0 && attributes > 0 || operators > 2;
+    plausible
+        && match schema.name {
+            "SavedModel" => (1..=8).contains(&version) && (nodes || information > 0),
+            "MetaGraphDef" => nodes && information > 0 || information > 3,
+            "SavedMetadata" => objects > 0,
+            _ => nodes && (look.unknown == 0 || attributes > look.unknown.saturating_mul(2)),
+        }
+}

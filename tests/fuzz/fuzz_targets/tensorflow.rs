@@ -1,0 +1,7 @@
+//! tensorflow: claims add up and children lie inside, whatever the fields of its messages say.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    probity_engine::format::fuzz("tensorflow", data);
+    probity_engine::format::fuzz("tf-checkpoint", data);
+});
