@@ -62,7 +62,7 @@ const CODES: &[(&str, &str)] = &[
     ("tokenizer-oddity", "low duplicate-id=low duplicate-token=info lengths=low long=info url=low"),
     ("trailing-bytes", "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info"),
     ("truncated", "medium end-marker=low"),
-    ("unclaimed-bytes", "high gap=high small=low zero=info"),
+    ("unclaimed-bytes", "high freed=low freed-large=medium gap=high small=low zero=info"),
     ("undeclared-host", "medium possible=low"),
     ("unknown-callable", "medium called=medium constructed=low named=info stdlib-called=high"),
     ("unknown-field", "medium small=info"),

@@ -135,6 +135,17 @@ pub enum Fact {
         /// Known vulnerabilities of loaders that follow such a path outside; empty when there are none to name.
         advisories: &'static str,
     },
+    /// A place outside the artifact that using it reads from.
+    Outside {
+        /// How it is named.
+        how: Outside,
+        /// What names it: an object's path.
+        by: Box<str>,
+        /// The file, as written.
+        target: Box<[u8]>,
+        /// The bytes that name it.
+        span: Span,
+    },
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.
@@ -146,6 +157,17 @@ pub enum Fact {
         /// Where it stands.
         span: Span,
     },
+}
+
+/// How an artifact names a file that is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outside {
+    /// Elements of a dataset are bytes of that file.
+    Storage,
+    /// An object of that file appears as one of this.
+    Link,
+    /// Elements come from a dataset of that file.
+    Virtual,
 }
 
 /// What an archive says about one member.

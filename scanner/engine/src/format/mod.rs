@@ -29,6 +29,7 @@ mod executorch;
 mod flat;
 mod gguf;
 mod gzip;
+mod hdf5;
 mod input;
 mod json;
 pub(crate) mod language;
@@ -74,6 +75,10 @@ pub use input::{Input, ReadFault};
 pub use parse::{Child, Codec, Decoder, Layout, Parse, Piece, Source};
 
 use crate::identify::{Match, Probe};
+
+/// The name of a parent region over space that a format allocates and frees in place, like a heap: bytes there that
+/// nothing refers to were in use once.
+pub const FREED_SPACE: &str = "allocated space";
 
 /// A file format.
 pub trait Format: Sync {
@@ -165,6 +170,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &paddle::Params,
     &sentencepiece::SentencePiece,
     &caffe::Caffe,
+    &hdf5::Hdf5,
     &json::Json,
     &flax::Flax,
     &pickle::Pickle,

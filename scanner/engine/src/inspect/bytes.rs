@@ -9,6 +9,9 @@ use crate::span::Span;
 /// Below this many bytes a gap is too small for a payload.
 const SMALL: u64 = 16;
 
+/// Line feeds that editors and checkouts add: too few to mean anything.
+const BLANK: u64 = 8;
+
 /// The formats that self-extracting programs carry behind themselves.
 const ARCHIVES: &[&str] = &[
     "zip", "tar", "gzip", "bzip2", "xz", "zstd", "lz4", "ar", "7z", "rar", "cab", "squashfs", "cpio", "xar", "lzip",
@@ -37,9 +40,12 @@ fn unclaimed(artifact: &Closing<'_>, out: &mut Findings) {
             .iter()
             .find(|(span, _, expected)| !expected && gap.encloses(*span));
         let nonzero = fill.map_or(gap.len(), |f| f.nonzero);
+        let allocated = is_allocated(artifact, gap);
         let last = gap.end() == artifact.ledger.length() && gap.start() > 0;
-        let mut finding = if last {
+        let mut finding = if last && !allocated {
             trailing(artifact, gap, fill, strict)
+        } else if allocated && nested.is_none() && nonzero > 0 {
+            freed(gap)
         } else {
             inside(gap, nonzero, strict)
         };
@@ -67,7 +73,7 @@ fn trailing(artifact: &Closing<'_>, gap: Span, fill: Option<&FillResult>, strict
         .any(|(span, format, _)| span.start() == gap.start() && ARCHIVES.contains(format));
     match fill {
         Some(fill) if fill.nonzero == 0 && !strict => finding.case("zeros"),
-        Some(fill) if fill.whitespace && gap.len() <= 2 => finding.case("newline"),
+        Some(fill) if fill.whitespace && gap.len() <= BLANK => finding.case("newline"),
         _ if executable && archive => finding.case("archive"),
         _ if is_shown(artifact.format) => match behind_picture(artifact, gap) {
             Some(case) => finding.case(case),
@@ -155,6 +161,24 @@ fn inside(gap: Span, nonzero: u64, strict: bool) -> Finding {
     } else {
         finding.case("gap")
     }
+}
+
+/// Whether `gap` lies in the space that a format manages like a heap: a parent region of the name that says so. What was
+/// freed there keeps its old bytes.
+fn is_allocated(artifact: &Closing<'_>, gap: Span) -> bool {
+    let views = artifact.ledger.views().iter();
+    let mut regions = views.flat_map(|v| &v.regions).filter(|r| !r.leaf);
+    regions.any(|r| &*r.name == crate::format::FREED_SPACE && r.span.encloses(gap))
+}
+
+fn freed(gap: Span) -> Finding {
+    /// From here on there is room for a payload.
+    const LARGE: u64 = 64 << 10;
+    let message = format!("{} bytes of the file's space belong to nothing", gap.len());
+    let finding = Finding::new(code::UNCLAIMED_BYTES, gap, message)
+        .key("freed")
+        .region("unclaimed");
+    finding.case(if gap.len() < LARGE { "freed" } else { "freed-large" })
 }
 
 fn overlaps(artifact: &Closing<'_>, out: &mut Findings) {
