@@ -153,7 +153,8 @@ impl Callables {
         self.inert.get(self.python3_module(module).as_str())?.get(name)
     }
 
-    fn is_stdlib(&self, module: &str) -> bool {
+    /// Whether the module is one of the standard library, or lies below one.
+    pub fn is_stdlib(&self, module: &str) -> bool {
         module.split('.').next().is_some_and(|root| self.stdlib.contains(root))
     }
 

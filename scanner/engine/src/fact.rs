@@ -146,6 +146,26 @@ pub enum Fact {
         /// The bytes that name it.
         span: Span,
     },
+    /// An object that a model's configuration names: loading looks its class up and builds it.
+    ConfigObject(Box<ConfigObject>),
+    /// A layer of a model's configuration that calls a function of its own when the model is used.
+    ConfigLambda {
+        /// The layer's name; empty when it has none.
+        layer: Box<str>,
+        /// Where it stands.
+        span: Span,
+    },
+    /// Marshalled code in a model's configuration.
+    ConfigCode {
+        /// The layer's name; empty when it has none.
+        layer: Box<str>,
+        /// The encoded bytes.
+        span: Span,
+    },
+    /// A file or address that an object of a configuration reads.
+    Resource(Box<Resource>),
+    /// Compiled Python code.
+    PythonCode(Box<PythonCode>),
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.
@@ -157,6 +177,53 @@ pub enum Fact {
         /// Where it stands.
         span: Span,
     },
+}
+
+/// An object of a model's configuration.
+#[derive(Clone, Debug)]
+pub struct ConfigObject {
+    /// The module in which its class is looked up, when the configuration says one.
+    pub module: Option<Box<str>>,
+    /// The class or function, as written; `*` when only a module is named.
+    pub name: Box<str>,
+    /// Whether it is a function.
+    pub is_function: bool,
+    /// The name under which a package registered it, as written.
+    pub registered: Option<Box<str>>,
+    /// The layer's name; empty when it has none.
+    pub layer: Box<str>,
+    /// The bytes that name it.
+    pub span: Span,
+}
+
+/// A file or address that an object of a configuration reads.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The case of `config-resource`: what the object does with it.
+    pub case: &'static str,
+    /// The class.
+    pub owner: Box<str>,
+    /// The key.
+    pub key: Box<str>,
+    /// The file or address, as written.
+    pub value: Box<str>,
+    /// The bytes that name it.
+    pub span: Span,
+}
+
+/// Compiled Python code: what it names.
+#[derive(Clone, Debug)]
+pub struct PythonCode {
+    /// The versions of Python whose code is laid out so.
+    pub python: &'static str,
+    /// The names of all its code objects (globals, attributes, modules), sorted.
+    pub names: Vec<Box<str>>,
+    /// Texts among the constants and names, each cut short, sorted.
+    pub texts: Vec<Box<str>>,
+    /// Code objects.
+    pub objects: u64,
+    /// The code.
+    pub span: Span,
 }
 
 /// How an artifact names a file that is not part of it.

@@ -61,6 +61,16 @@ pub mod code {
         CUSTOM_OPERATOR = "custom-operator";
         /// A field that the format's schema does not have.
         UNKNOWN_FIELD = "unknown-field";
+        /// A model's configuration names an object outside Keras.
+        CONFIG_OBJECT = "config-object";
+        /// A layer that calls a function of its own.
+        CONFIG_LAMBDA = "config-lambda";
+        /// A file or address that a configuration makes its loader read.
+        CONFIG_RESOURCE = "config-resource";
+        /// Data of the artifact is in other files.
+        EXTERNAL_STORAGE = "external-storage";
+        /// Compiled Python code in a model.
+        MARSHALLED_CODE = "marshalled-code";
         /// A URL whose host is an address.
         IP_LITERAL_URL = "ip-literal-url";
         /// The name says one format, the bytes another.

@@ -41,6 +41,9 @@ mod law;
 mod macho;
 mod media;
 mod mxnet;
+mod keras;
+mod macho;
+mod marshal;
 mod npy;
 mod onnx;
 mod opaque;
@@ -171,8 +174,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &sentencepiece::SentencePiece,
     &caffe::Caffe,
     &hdf5::Hdf5,
+    &keras::KerasConfig,
     &json::Json,
     &flax::Flax,
+    &marshal::Pyc,
+    &marshal::Marshal,
     &pickle::Pickle,
     &compressed::lzma::Lzma,
     &compressed::zlib::Zlib,

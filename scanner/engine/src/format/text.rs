@@ -30,6 +30,7 @@ impl Format for Text {
             _ => "text",
         };
         out.leaf(input.whole(), Role::Text, name);
+        super::keras::look_in_text(input, out);
     }
 }
 

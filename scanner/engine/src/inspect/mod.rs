@@ -7,12 +7,15 @@ mod bytes;
 mod callables;
 pub(crate) mod container;
 mod custom;
+mod config;
 mod embedded;
 mod entries;
+mod external;
 mod hosts;
 mod naming;
 mod operators;
 mod references;
+mod python;
 mod segments;
 mod targets;
 mod template;
@@ -148,12 +151,15 @@ pub static INSPECTORS: &[&dyn Inspector] = &[
     &bytes::Bytes,
     &callables::Callables,
     &custom::Custom,
+    &config::Config,
     &embedded::Embedded,
     &entries::Entries,
+    &external::External,
     &hosts::Hosts,
     &naming::Naming,
     &operators::Operators,
     &references::References,
+    &python::Python,
     &segments::Segments,
     &targets::Targets,
     &template::Templates,

@@ -190,6 +190,7 @@ fn document(bytes: &[u8], input: &Input<'_>, out: &mut Parse) -> bool {
                 }
                 Follows::Value => {
                     out.leaf(input.whole(), Role::Text, "documents");
+                    super::keras::look_in_text(input, out);
                     return true;
                 }
                 Follows::Other { .. } => {
@@ -224,6 +225,7 @@ fn document(bytes: &[u8], input: &Input<'_>, out: &mut Parse) -> bool {
         }
         Walked::Broken | Walked::Scalar => {
             out.leaf(input.whole(), Role::Text, "text that begins like a document");
+            super::keras::look_in_text(input, out);
             return true;
         }
     }
@@ -231,6 +233,7 @@ fn document(bytes: &[u8], input: &Input<'_>, out: &mut Parse) -> bool {
     if let Walked::Document { after, .. } = walked {
         documents::read(document.get(..after).unwrap_or_default(), base, DEPTH, out);
     }
+    super::keras::look(document, base, out);
     true
 }
 

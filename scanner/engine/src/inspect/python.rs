@@ -1,0 +1,97 @@
+//! Compiled Python code in places where a model calls it.
+
+use super::{Closing, Inspector};
+use crate::fact::{Fact, PythonCode};
+use crate::finding::{Finding, Findings, Value, code};
+use crate::policy::shown;
+use crate::span::Span;
+use probity_signatures::keras;
+
+/// `marshalled-code`.
+pub(super) struct Python;
+
+/// What the configuration's reader calls the code it decodes.
+const LAMBDA: &[u8] = b"lambda code";
+/// Texts shown in evidence.
+const SHOWN: usize = 16;
+
+impl Inspector for Python {
+    fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
+        let in_config = artifact.name == LAMBDA;
+        // Modules are judged as files; what their constants hold is part of them.
+        let in_module = artifact.format == "pyc" || artifact.within.contains(&"pyc");
+        let code = artifact.facts.iter().find_map(|fact| match fact {
+            Fact::PythonCode(code) => Some(&**code),
+            _ => None,
+        });
+        let broken = artifact.cut_short || out.iter().any(|f| matches!(f.code, code::MALFORMED | code::TRUNCATED));
+        match code {
+            None if in_config => {
+                let message = "bytes in the place of a function's code are no code object that is known";
+                let whole = artifact.ledger.whole();
+                out.push(
+                    Finding::new(code::MARSHALLED_CODE, whole, message)
+                        .case("unreadable")
+                        .key("unreadable"),
+                );
+            }
+            None => {}
+            Some(_) if in_module => {}
+            Some(code) => {
+                let held = in_config || artifact.within.contains(&"marshal");
+                judge(code, held, out);
+                if broken && in_config {
+                    let message = "the code object is broken: another version of Python may read on";
+                    let finding = Finding::new(code::MARSHALLED_CODE, code.span, message);
+                    out.push(finding.case("unreadable").key("unreadable"));
+                }
+            }
+        }
+    }
+}
+
+fn judge(code: &PythonCode, in_model: bool, out: &mut Findings) {
+    let list = keras();
+    let words = |names: &[Box<str>], fits: &dyn Fn(&str) -> bool| -> Vec<String> {
+        names
+            .iter()
+            .filter(|n| fits(n))
+            .take(SHOWN)
+            .map(|n| shown(n.as_bytes()))
+            .collect()
+    };
+    let mut executes = words(&code.names, &|n| list.executes(n));
+    let reaches = words(&code.names, &|n| list.reaches(n));
+    // A name made up of texts needs something that takes it.
+    if !reaches.is_empty() {
+        executes.extend(words(&code.texts, &|n| list.executes(n)));
+        executes.sort();
+        executes.dedup();
+    }
+    let (case, names, what) = if !executes.is_empty() {
+        ("executes", executes, "uses names that run or load code")
+    } else if !reaches.is_empty() {
+        ("reaches", reaches, "uses names that reach out of the model")
+    } else if in_model {
+        ("inert", Vec::new(), "uses no name that reaches out of the model")
+    } else {
+        ("bare", Vec::new(), "stands by itself")
+    };
+    let mut message = format!("compiled code for Python {} {what}", code.python);
+    if !names.is_empty() {
+        message = format!("{message}: {}", names.join(", "));
+    }
+    let all: Vec<String> = code.names.iter().take(SHOWN * 4).map(|n| shown(n.as_bytes())).collect();
+    let finding = Finding::new(
+        code::MARSHALLED_CODE,
+        Span::saturating_at(code.span.start(), code.span.len()),
+        message,
+    )
+    .case(case)
+    .evidence("python", code.python)
+    .evidence("objects", code.objects)
+    .evidence("matched", Value::List(names.clone()))
+    .evidence("names", Value::List(all))
+    .key(names.join(" "));
+    out.push(finding);
+}
