@@ -23,6 +23,10 @@ impl Format for Data {
         if let Some(format) = super::proto::further_down(input) {
             return format.parse(input, out);
         }
+        // A user block of any length may stand before an HDF5 file, deeper than a probe goes.
+        if let Some(at) = super::hdf5::find(input) {
+            return super::hdf5::parse_at(at, input, out);
+        }
         out.leaf(input.whole(), Role::Opaque, "data");
         super::opaque::disk_image(input, out);
     }

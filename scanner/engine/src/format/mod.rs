@@ -82,6 +82,8 @@ use crate::identify::{Match, Probe};
 /// The name of a parent region over space that a format allocates and frees in place, like a heap: bytes there that
 /// nothing refers to were in use once.
 pub const FREED_SPACE: &str = "allocated space";
+/// The same, in a file that its writer completes in one go and leaves alone: nothing is freed there.
+pub const UNTOUCHED_SPACE: &str = "allocated space of a model";
 
 /// A file format.
 pub trait Format: Sync {

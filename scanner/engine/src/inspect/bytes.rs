@@ -40,12 +40,12 @@ fn unclaimed(artifact: &Closing<'_>, out: &mut Findings) {
             .iter()
             .find(|(span, _, expected)| !expected && gap.encloses(*span));
         let nonzero = fill.map_or(gap.len(), |f| f.nonzero);
-        let allocated = is_allocated(artifact, gap);
+        let allocated = allocated_space(artifact, gap);
         let last = gap.end() == artifact.ledger.length() && gap.start() > 0;
-        let mut finding = if last && !allocated {
+        let mut finding = if last && allocated.is_none() {
             trailing(artifact, gap, fill, strict)
-        } else if allocated && nested.is_none() && nonzero > 0 {
-            freed(gap)
+        } else if let Some(space) = allocated.filter(|_| nested.is_none() && nonzero > 0) {
+            freed(gap, space)
         } else {
             inside(gap, nonzero, strict)
         };
@@ -163,22 +163,31 @@ fn inside(gap: Span, nonzero: u64, strict: bool) -> Finding {
     }
 }
 
-/// Whether `gap` lies in the space that a format manages like a heap: a parent region of the name that says so. What was
-/// freed there keeps its old bytes.
-fn is_allocated(artifact: &Closing<'_>, gap: Span) -> bool {
+/// The name of the space around `gap` that a format manages like a heap, where what was freed keeps its old bytes.
+fn allocated_space<'a>(artifact: &Closing<'a>, gap: Span) -> Option<&'a str> {
     let views = artifact.ledger.views().iter();
     let mut regions = views.flat_map(|v| &v.regions).filter(|r| !r.leaf);
-    regions.any(|r| &*r.name == crate::format::FREED_SPACE && r.span.encloses(gap))
+    let space = regions.find(|r| {
+        let managed = matches!(&*r.name, crate::format::FREED_SPACE | crate::format::UNTOUCHED_SPACE);
+        managed && r.span.encloses(gap)
+    });
+    space.map(|r| &*r.name)
 }
 
-fn freed(gap: Span) -> Finding {
+fn freed(gap: Span, space: &str) -> Finding {
     /// From here on there is room for a payload.
     const LARGE: u64 = 64 << 10;
+    /// The same, where nothing is freed: room for more than a slip of the writer.
+    const ROOM: u64 = 256;
     let message = format!("{} bytes of the file's space belong to nothing", gap.len());
     let finding = Finding::new(code::UNCLAIMED_BYTES, gap, message)
         .key("freed")
         .region("unclaimed");
-    finding.case(if gap.len() < LARGE { "freed" } else { "freed-large" })
+    finding.case(match gap.len() {
+        ROOM.. if space == crate::format::UNTOUCHED_SPACE => "freed-model",
+        LARGE.. => "freed-large",
+        _ => "freed",
+    })
 }
 
 fn overlaps(artifact: &Closing<'_>, out: &mut Findings) {

@@ -5,6 +5,7 @@ use super::{Closing, Inspector};
 use crate::fact::{ConfigObject, Fact, Resource};
 use crate::finding::{Finding, Findings, Value, code};
 use crate::policy::shown;
+use crate::span::Span;
 use probity_signatures::{ConfigClass, keras};
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ pub(super) struct Config;
 impl Inspector for Config {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         let mut seen = BTreeSet::new();
-        let codes: Vec<_> = artifact
+        let mut codes: Vec<Span> = artifact
             .facts
             .iter()
             .filter_map(|f| match f {
@@ -22,6 +23,8 @@ impl Inspector for Config {
                 _ => None,
             })
             .collect();
+        codes.sort_unstable();
+        let mut lambdas: Vec<(Span, &str)> = Vec::new();
         for fact in artifact.facts {
             match fact {
                 Fact::ConfigObject(found) => {
@@ -30,12 +33,20 @@ impl Inspector for Config {
                         object(found, out);
                     }
                 }
-                Fact::ConfigLambda { layer, span } => {
-                    let near = codes.iter().any(|code| code.start() >= span.start());
-                    lambda(artifact, layer, *span, near && !codes.is_empty(), out);
-                }
+                Fact::ConfigLambda { layer, span } => lambdas.push((*span, layer)),
                 Fact::Resource(found) => resource(found, out),
                 _ => {}
+            }
+        }
+        // Version 3 writes a function inside its layer: one of the two is told.
+        lambdas.sort_by_key(|(span, _)| (span.start(), std::cmp::Reverse(span.end())));
+        let mut end = 0;
+        for (span, layer) in lambdas {
+            if span.end() > end {
+                end = span.end();
+                let next = codes.partition_point(|code| code.start() < span.start());
+                let holds_code = codes.get(next).is_some_and(|code| span.encloses(*code));
+                lambda(artifact, layer, span, holds_code, out);
             }
         }
     }
@@ -109,7 +120,7 @@ fn object(found: &ConfigObject, out: &mut Findings) {
     out.push(finding);
 }
 
-fn lambda(artifact: &Closing<'_>, layer: &str, span: crate::span::Span, holds_code: bool, out: &mut Findings) {
+fn lambda(artifact: &Closing<'_>, layer: &str, span: Span, holds_code: bool, out: &mut Findings) {
     let layer = shown(layer.as_bytes());
     let (case, what) = if holds_code {
         ("code", "marshalled code in this file")

@@ -18,8 +18,6 @@ const SHOWN: usize = 16;
 impl Inspector for Python {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         let in_config = artifact.name == LAMBDA;
-        // Modules are judged as files; what their constants hold is part of them.
-        let in_module = artifact.format == "pyc" || artifact.within.contains(&"pyc");
         let code = artifact.facts.iter().find_map(|fact| match fact {
             Fact::PythonCode(code) => Some(&**code),
             _ => None,
@@ -36,10 +34,12 @@ impl Inspector for Python {
                 );
             }
             None => {}
-            Some(_) if in_module => {}
+            // A module is judged as a file.
+            Some(_) if artifact.format == "pyc" => {}
             Some(code) => {
-                let held = in_config || artifact.within.contains(&"marshal");
-                judge(code, held, out);
+                let within = |formats: &[&str]| artifact.within.iter().any(|f| formats.contains(f));
+                let held = within(&["marshal"]) && within(&["keras-config", "json", "text"]);
+                judge(code, in_config || held, out);
                 if broken && in_config {
                     let message = "the code object is broken: another version of Python may read on";
                     let finding = Finding::new(code::MARSHALLED_CODE, code.span, message);
@@ -68,14 +68,14 @@ fn judge(code: &PythonCode, in_model: bool, out: &mut Findings) {
         executes.sort();
         executes.dedup();
     }
-    let (case, names, what) = if !executes.is_empty() {
+    let (case, names, what) = if !in_model {
+        ("bare", executes, "stands by itself")
+    } else if !executes.is_empty() {
         ("executes", executes, "uses names that run or load code")
     } else if !reaches.is_empty() {
         ("reaches", reaches, "uses names that reach out of the model")
-    } else if in_model {
-        ("inert", Vec::new(), "uses no name that reaches out of the model")
     } else {
-        ("bare", Vec::new(), "stands by itself")
+        ("inert", Vec::new(), "uses no name that reaches out of the model")
     };
     let mut message = format!("compiled code for Python {} {what}", code.python);
     if !names.is_empty() {

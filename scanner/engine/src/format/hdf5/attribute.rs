@@ -64,6 +64,7 @@ pub(super) fn read(file: &mut File<'_, '_, '_>, body: &[u8], span: Span, path: &
     };
     let count = dimensions.map_or(0, |d| d.iter().fold(1u64, |n, d| n.saturating_mul(*d)));
     let bytes = fields.take(fields.left()).unwrap_or_default();
+    file.model |= matches!(name, b"keras_version" | b"model_config" | b"layer_names");
     let name = super::file::join(path, name);
     match kind.kind {
         Kind::Text | Kind::Opaque if count == 1 => {

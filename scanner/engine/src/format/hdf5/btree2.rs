@@ -15,6 +15,7 @@
 use super::fields::{Fields, size, width};
 use super::file::{File, fits};
 use crate::ledger::Role;
+use crate::span::Span;
 
 /// Levels no real tree has.
 const DEEPEST: u16 = 32;
@@ -82,7 +83,8 @@ fn tree(file: &mut File<'_, '_, '_>, address: u64, of: &str) -> Option<Vec<Vec<u
         }
         // The checksum follows what is in use; the rest of the node is free.
         let end = fields.at().saturating_add(4);
-        file.claim(span, Role::Table, format!("index node of {of}"));
+        let used = Span::saturating_at(span.start(), super::fields::wide(end));
+        file.claim(used, Role::Table, format!("index node of {of}"));
         file.check(span, bytes.get(..end).unwrap_or_default(), "B-tree node");
     }
     Some(records)

@@ -24,6 +24,8 @@ pub(super) fn read(file: &mut File<'_, '_, '_>, messages: &[Message], path: &str
         .iter()
         .find(|m| m.kind == object::DATATYPE)
         .and_then(|m| element_type(file, m));
+    // Version 3 of Keras' format has no attributes, and lists a layer's variables by number.
+    file.model |= path.contains("/vars/");
     let filtered = messages.iter().any(|m| m.kind == object::FILTERS);
     for message in messages.iter().filter(|m| m.kind == object::EXTERNAL_FILES) {
         if external_files(file, message, path).is_none() {
@@ -37,6 +39,14 @@ pub(super) fn read(file: &mut File<'_, '_, '_>, messages: &[Message], path: &str
         return file.malformed(layout.span, "hdf5: a data layout that cannot be read (IV.A.2.i)");
     };
     let runs = runs(spans);
+    if let Some(past) = runs.iter().find(|run| run.end() > file.input.len()) {
+        let fault = crate::format::ReadFault::PastEnd {
+            offset: past.start(),
+            wanted: past.len(),
+            length: file.input.len(),
+        };
+        file.out.fault(&fault, &format!("elements of {path}"));
+    }
     let first = runs.first().copied().unwrap_or(Span::new(0, 0));
     let what = if filtered { "filtered elements" } else { "elements" };
     let in_heap = kind

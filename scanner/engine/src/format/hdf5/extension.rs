@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, wide};
 use super::file::File;
-use super::{attribute, btree2, fractal, heap, object, space};
+use super::{attribute, btree2, fractal, object, space};
 use crate::ledger::Role;
 
 /// Reads the superblock extension: sizes of tree nodes, free space, shared messages.
@@ -164,9 +164,4 @@ fn dense(file: &mut File<'_, '_, '_>, bytes: &[u8], span: crate::span::Span, pat
     if attribute::read(file, bytes, span, path).is_none() {
         file.malformed(span, "hdf5: an attribute that cannot be read (IV.A.2.m)");
     }
-}
-
-/// Global heap collections that no attribute leads to: datasets of strings do, through their elements.
-pub(super) fn global_heap(file: &mut File<'_, '_, '_>, address: u64) -> bool {
-    heap::collection(file, address).is_some()
 }

@@ -4,6 +4,7 @@
 //! attribute) becomes a nested artifact, which takes its bytes out of the structure's leaf.
 
 use super::fields::{Fields, size, wide};
+use crate::fact::Fact;
 use crate::finding::{ErrorCode, ScanError};
 use crate::format::{Input, Parse};
 use crate::ledger::Role;
@@ -52,10 +53,13 @@ pub(super) struct File<'i, 'a, 'o> {
     pub(super) chunk_k: u64,
     /// Global heap collections: their objects, by index.
     pub(super) heaps: HashMap<u64, BTreeMap<u16, Span>>,
+    /// Whether Keras wrote it.
+    pub(super) model: bool,
     tasks: Vec<Task>,
     seen: HashSet<u64>,
     claims: Vec<Claim>,
-    nested: Vec<(Span, Box<str>)>,
+    /// What is cut out of claims: nested artifacts with their names, and what a structure does not use.
+    nested: Vec<(Span, Option<Box<str>>)>,
     full: bool,
 }
 
@@ -71,6 +75,7 @@ impl<'i, 'a, 'o> File<'i, 'a, 'o> {
             group_k: 16,
             chunk_k: 32,
             heaps: HashMap::new(),
+            model: false,
             tasks: Vec::new(),
             seen: HashSet::new(),
             claims: Vec::new(),
@@ -135,7 +140,27 @@ impl<'i, 'a, 'o> File<'i, 'a, 'o> {
     /// Makes the value at `span`, which some structure claims, a nested artifact.
     pub(super) fn nest(&mut self, span: Span, name: impl Into<Box<str>>) {
         if !span.is_empty() && self.nested.len() < MOST {
-            self.nested.push((span, name.into()));
+            self.nested.push((span, Some(name.into())));
+        }
+    }
+
+    /// Takes what a structure does not use out of its claim: zeros there are padding, and anything else is told.
+    pub(super) fn unused(&mut self, span: Span) {
+        if !span.is_empty() && self.nested.len() < MOST {
+            self.nested.push((span, None));
+        }
+    }
+
+    /// Tells the name of a link when it holds what people do not see.
+    pub(super) fn named(&mut self, name: &[u8], span: Span) {
+        let odd = std::str::from_utf8(name).map_or(true, |text| text.chars().any(crate::name::hidden));
+        if odd {
+            self.out.fact(Fact::Name {
+                what: "link",
+                raw: name.get(..name.len().min(4096)).unwrap_or_default().into(),
+                length: wide(name.len()),
+                span,
+            });
         }
     }
 
@@ -182,15 +207,14 @@ impl<'i, 'a, 'o> File<'i, 'a, 'o> {
         }
     }
 
-    /// Whether the structure at `address` was met.
-    pub(super) fn was_read(&self, address: u64) -> bool {
-        self.seen.contains(&address)
-    }
-
     /// What no claim so far accounts for, ascending.
     pub(super) fn gaps(&self) -> Vec<Span> {
         let claims = self.claims.iter().map(|claim| claim.span);
-        let nested = self.nested.iter().map(|(span, _)| *span);
+        let nested = self
+            .nested
+            .iter()
+            .filter(|(_, name)| name.is_some())
+            .map(|(span, _)| *span);
         let all = SpanSet::from_spans(claims.chain(nested));
         all.complement(self.input.whole()).iter().collect()
     }
@@ -198,7 +222,7 @@ impl<'i, 'a, 'o> File<'i, 'a, 'o> {
     /// Writes out what was claimed, nested artifacts cut out.
     pub(super) fn settle(&mut self) {
         let mut nested = std::mem::take(&mut self.nested);
-        nested.sort_by_key(|(span, _)| *span);
+        nested.sort_by_key(|(span, name)| (*span, name.is_none()));
         nested.dedup_by_key(|(span, _)| *span);
         let mut last = 0;
         nested.retain(|(span, _)| {
@@ -225,7 +249,9 @@ impl<'i, 'a, 'o> File<'i, 'a, 'o> {
             }
         }
         for (span, name) in nested {
-            self.out.slice(span, name.as_bytes(), false);
+            if let Some(name) = name {
+                self.out.slice(span, name.as_bytes(), false);
+            }
         }
     }
 

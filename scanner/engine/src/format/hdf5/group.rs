@@ -79,13 +79,9 @@ pub(super) fn tree_node(
     let in_use = prefix
         .saturating_add(used.saturating_mul(pair))
         .saturating_add(wide(key));
-    let whole = prefix
-        .saturating_add(most.saturating_mul(pair))
-        .saturating_add(wide(key));
     let bytes = file.read(address, in_use, "B-tree node")?;
-    // Nodes have their full size on disk, whatever they use of it.
-    let length = if used > most { in_use } else { whole };
-    file.claim(file.place(address, length), Role::Table, name);
+    // Nodes have their full size on disk: what they do not use of it is told when it is not zero.
+    file.claim(file.place(address, in_use), Role::Table, name);
     let mut fields = Fields::new(&bytes);
     fields.skip(size(prefix))?;
     let mut children = Vec::new();
@@ -115,8 +111,7 @@ fn symbols(file: &mut File<'_, '_, '_>, address: u64, names: &[u8], path: &str) 
         file.malformed(span, "hdf5: a symbol table node has more symbols than it may (III.B)");
     }
     let bytes = file.read(address, length, "symbol table node")?;
-    let whole = used.max(most).saturating_mul(each).saturating_add(8);
-    file.claim(file.place(address, whole), Role::Table, format!("symbols of {path}"));
+    file.claim(file.place(address, length), Role::Table, format!("symbols of {path}"));
     let mut fields = Fields::new(&bytes);
     fields.skip(8)?;
     for _ in 0..used {
@@ -127,6 +122,7 @@ fn symbols(file: &mut File<'_, '_, '_>, address: u64, names: &[u8], path: &str) 
         // Kind 2 of what is cached is a soft link: no object.
         if let Some(header) = header.filter(|_| cached != 2) {
             let name = heap::name(names, name.unwrap_or(u64::MAX));
+            file.named(name, file.place(address, length));
             file.object(header, join(path, name));
         }
     }
@@ -150,6 +146,7 @@ pub(super) fn link(file: &mut File<'_, '_, '_>, body: &[u8], span: Span, path: &
     }
     let length = fields.number(1usize.checked_shl(u32::from(flags & 3))?)?;
     let name = fields.take(size(length))?;
+    file.named(name, span);
     match kind {
         0 => {
             let address = file.address(&mut fields)??;

@@ -41,15 +41,17 @@ pub(super) fn name(data: &[u8], offset: u64) -> &[u8] {
 /// The place of object `index` of the global heap collection at `address`.
 pub(super) fn object(file: &mut File<'_, '_, '_>, address: u64, index: u32) -> Option<Span> {
     if !file.heaps.contains_key(&address) {
-        let objects = collection(file, address).unwrap_or_default();
+        let objects = collection(file, address)
+            .map(|(objects, _)| objects)
+            .unwrap_or_default();
         file.heaps.insert(address, objects);
     }
     let index = u16::try_from(index).ok()?;
     file.heaps.get(&address)?.get(&index).copied()
 }
 
-/// Reads and claims a collection.
-pub(super) fn collection(file: &mut File<'_, '_, '_>, address: u64) -> Option<BTreeMap<u16, Span>> {
+/// Reads and claims a collection: its objects, and its length.
+pub(super) fn collection(file: &mut File<'_, '_, '_>, address: u64) -> Option<(BTreeMap<u16, Span>, u64)> {
     if !file.first(address) {
         return None;
     }
@@ -71,7 +73,7 @@ pub(super) fn collection(file: &mut File<'_, '_, '_>, address: u64) -> Option<BT
             // What is left of the collection, this header included.
             let used = Span::saturating_at(whole.start(), wide(at).saturating_add(file.sized(8, 0, 1)));
             file.claim(used.intersect(whole), Role::Data, "global heap");
-            return Some(objects);
+            return Some((objects, whole.len()));
         }
         let place = Span::saturating_at(whole.start().saturating_add(wide(fields.at())), length);
         if fields.skip(size(length)).is_none() {
@@ -85,5 +87,5 @@ pub(super) fn collection(file: &mut File<'_, '_, '_>, address: u64) -> Option<BT
         objects.insert(index, place);
     }
     file.claim(whole, Role::Data, "global heap");
-    Some(objects)
+    Some((objects, whole.len()))
 }

@@ -190,7 +190,9 @@ impl Header<'_, '_, '_, '_, '_> {
             let span = Span::saturating_at(base.saturating_add(wide(at)), wide(body.len()));
             if kind == CONTINUATION {
                 self.continuation(body, span);
-            } else if kind != NIL {
+            } else if kind == NIL {
+                self.file.unused(span);
+            } else {
                 let body = body.to_vec();
                 self.messages.push(Message {
                     kind,

@@ -69,7 +69,7 @@ pub(super) fn walk(bytes: &[u8], base: u64, out: &mut Parse) {
                     out.error(ScanError::new(ErrorCode::Unsupported, message).at(fault.offset));
                 }
                 while let Some(frame) = stack.pop() {
-                    close(frame, stack.last_mut(), base, &mut told, out);
+                    close(frame, stack.last_mut(), fault.offset, &mut told, out);
                 }
                 return;
             }
@@ -300,7 +300,7 @@ fn lambda(class: &str, config: &[Text], layer: &str, span: Span, out: &mut Parse
             }
             out.fact(Fact::ConfigLambda {
                 layer: layer.into(),
-                span: Span::saturating_at(span.start(), span.len().min(256)),
+                span,
             });
         }
         "__lambda__" => {
@@ -309,7 +309,7 @@ fn lambda(class: &str, config: &[Text], layer: &str, span: Span, out: &mut Parse
             }
             out.fact(Fact::ConfigLambda {
                 layer: layer.into(),
-                span: Span::saturating_at(span.start(), span.len().min(256)),
+                span,
             });
         }
         "TFOpLambda" | "SlicingOpLambda" | "TFClassMethodDispatcher" => {
