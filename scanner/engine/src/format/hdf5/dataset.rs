@@ -108,7 +108,7 @@ fn elements(
     let version = fields.u8()?;
     match version {
         1 | 2 => old(file, &mut fields, shape, kind, path),
-        3 | 4 | 5 => {
+        3..=5 => {
             let class = fields.u8()?;
             match class {
                 // Compact: the elements stand in the message, which is claimed.

@@ -80,8 +80,12 @@ pub(super) fn tree_node(
         .saturating_add(used.saturating_mul(pair))
         .saturating_add(wide(key));
     let bytes = file.read(address, in_use, "B-tree node")?;
-    // Nodes have their full size on disk: what they do not use of it is told when it is not zero.
-    file.claim(file.place(address, in_use), Role::Table, name);
+    let whole = most
+        .saturating_mul(pair)
+        .saturating_add(prefix)
+        .saturating_add(wide(key));
+    let length = with_stale_entries(file, address, in_use, whole);
+    file.claim(file.place(address, length), Role::Table, name);
     let mut fields = Fields::new(&bytes);
     fields.skip(size(prefix))?;
     let mut children = Vec::new();
@@ -93,6 +97,27 @@ pub(super) fn tree_node(
         }
     }
     Some(Node { level, children })
+}
+
+/// How much of a node of `whole` bytes is accounted for when it uses the first `used`. Libraries do not clear what a node
+/// no longer uses, so that holds entries of before: offsets in the file, sizes, kinds, each a word that is smaller than
+/// the file. Anything else there is not claimed.
+fn with_stale_entries(file: &mut File<'_, '_, '_>, address: u64, used: u64, whole: u64) -> u64 {
+    if used >= whole {
+        return used;
+    }
+    let at = file.place(address.saturating_add(used), whole.saturating_sub(used));
+    let Some(rest) = file.read_span(at, "B-tree node") else {
+        return used;
+    };
+    let mut words = Fields::new(&rest);
+    while words.left() > 0 {
+        let offset = words.address(file.offsets.min(words.left())).flatten();
+        if offset.is_some_and(|offset| offset > file.input.len()) {
+            return used;
+        }
+    }
+    whole
 }
 
 fn symbols(file: &mut File<'_, '_, '_>, address: u64, names: &[u8], path: &str) -> Option<()> {
@@ -111,7 +136,9 @@ fn symbols(file: &mut File<'_, '_, '_>, address: u64, names: &[u8], path: &str) 
         file.malformed(span, "hdf5: a symbol table node has more symbols than it may (III.B)");
     }
     let bytes = file.read(address, length, "symbol table node")?;
-    file.claim(file.place(address, length), Role::Table, format!("symbols of {path}"));
+    let whole = most.saturating_mul(each).saturating_add(8);
+    let claimed = with_stale_entries(file, address, length, whole);
+    file.claim(file.place(address, claimed), Role::Table, format!("symbols of {path}"));
     let mut fields = Fields::new(&bytes);
     fields.skip(8)?;
     for _ in 0..used {

@@ -89,13 +89,13 @@ fn a_file_of_the_first_version_claims_every_byte() {
         0x90 112 metadata object header of /group/data\n\
         0x100 16 strings names in /group\n\
         0x110 32 table local heap of /group\n\
-        0x130 48 table symbols of /group\n\
-        0x278 48 table group tree of /group\n\
+        0x130 328 table symbols of /group\n\
+        0x278 544 table group tree of /group\n\
         0x498 40 metadata object header of /group\n\
         0x4c0 16 strings names in /\n\
         0x4d0 32 table local heap of /\n\
-        0x4f0 48 table symbols of /\n\
-        0x638 48 table group tree of /\n\
+        0x4f0 328 table symbols of /\n\
+        0x638 544 table group tree of /\n\
         0x858 40 metadata object header of /"
     );
     let tensors: Vec<_> = out
@@ -274,6 +274,19 @@ fn freed_space_is_told_by_size_and_by_writer() {
     };
     assert_eq!(trailing(&[0x41; 32]), ["trailing-bytes - high"]);
     assert!(trailing(b"\n\n\n\n\n\n").is_empty());
+}
+
+#[test]
+fn stale_entries_of_a_node_are_its_own_and_a_payload_is_not() {
+    let sound = build::small();
+    let rest = find(&sound, b"TREE").unwrap() + 48;
+    let with = |content: &[u8]| {
+        let mut file = sound.clone();
+        file[rest..rest + content.len()].copy_from_slice(content);
+        scanned(file)
+    };
+    assert!(with(&[8u64.to_le_bytes(), 0x60u64.to_le_bytes(), u64::MAX.to_le_bytes()].concat()).is_empty());
+    assert_eq!(with(&[0x41; 100]), ["unclaimed-bytes freed low"]);
 }
 
 #[test]

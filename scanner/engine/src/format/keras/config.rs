@@ -56,10 +56,10 @@ struct Frame {
 /// Walks a configuration whose first byte lies at `base`; tells every object.
 pub(super) fn walk(bytes: &[u8], base: u64, out: &mut Parse) {
     let strict = lenient::strict(bytes);
-    let mut walker = JsonWalker::new(&strict, base, DEPTH);
+    let walker = JsonWalker::new(&strict, base, DEPTH);
     let mut stack: Vec<Frame> = Vec::new();
     let mut told = 0usize;
-    while let Some(token) = walker.next() {
+    for token in walker {
         let token = match token {
             Ok(token) => token,
             Err(fault) => {
@@ -84,7 +84,7 @@ pub(super) fn walk(bytes: &[u8], base: u64, out: &mut Parse) {
                     }
                     None => Box::default(),
                 };
-                if object && let Some(top) = stack.last_mut().filter(|t| t.object && &*t.key == "config") {
+                if let Some(top) = stack.last_mut().filter(|t| t.object && &*t.key == "config") {
                     top.has_config = true;
                 }
                 stack.push(Frame {
@@ -261,7 +261,8 @@ fn object(frame: &Frame, end: u64, told: &mut usize, out: &mut Parse) {
         named_modules(config, &layer, out);
         lambda(class, config, &layer, Span::new(frame.start, end), out);
         for text in config {
-            if let Some(case) = keras().resource(class, &text.key) {
+            // A list is the vocabulary itself.
+            if let Some(case) = keras().resource(class, &text.key).filter(|_| !text.listed) {
                 out.fact(Fact::Resource(Box::new(Resource {
                     case,
                     owner: class.clone(),

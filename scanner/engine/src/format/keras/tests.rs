@@ -1,7 +1,7 @@
 //! Configurations in every container, each finding with its near miss.
 
 use super::KerasConfig;
-use crate::format::{Format, Parse, fuzz};
+use crate::format::{Parse, fuzz};
 use crate::identify::{Probe, identify};
 use crate::pipeline::{Options, Scanner};
 use crate::{Severity, artifact::Report};
@@ -289,7 +289,7 @@ fn a_document_that_is_no_configuration_is_plain_json() {
         let candidates = identify(&Probe {
             head: bytes,
             tail: bytes,
-            length: bytes.len() as u64,
+            length: u64::try_from(bytes.len()).unwrap(),
         });
         assert_eq!(candidates[0].format.id(), "json");
         assert!(found(text).is_empty());
@@ -313,7 +313,7 @@ fn deep_and_wide_configurations_are_bounded() {
 fn a_cut_configuration_is_never_clean() {
     let config = model(&[dense(), lambda(&code(&["os"]))]);
     for end in 1..config.len() {
-        let out = Parse::of_bytes(&KerasConfig as &dyn Format, &config.as_bytes()[..end]);
+        let out = Parse::of_bytes(&KerasConfig, &config.as_bytes()[..end]);
         let told = !out.findings().is_empty() || !out.errors().is_empty();
         assert!(told || end < 3, "cut at {end}");
     }

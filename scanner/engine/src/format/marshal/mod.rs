@@ -208,11 +208,13 @@ fn constants(stream: &Stream, bytes: &[u8], start: u64, out: &mut Parse) -> Vec<
             start.saturating_add(wide(node.end)),
         );
         match node.kind {
-            Kind::Bytes if taken.len() < NESTED && begins_like_an_artifact(content) => {
-                if Id::try_from(id).is_ok_and(|id| !fields.contains(&id)) {
-                    out.slice(span, format!("constant@{:#x}", span.start()), true);
-                    taken.push(span);
-                }
+            Kind::Bytes
+                if taken.len() < NESTED
+                    && begins_like_an_artifact(content)
+                    && Id::try_from(id).is_ok_and(|id| !fields.contains(&id)) =>
+            {
+                out.slice(span, format!("constant@{:#x}", span.start()), true);
+                taken.push(span);
             }
             Kind::Text | Kind::Bytes if decoded < NESTED && super::keras::is_base64(content) => {
                 decoded = decoded.saturating_add(1);

@@ -120,7 +120,7 @@ impl Reader<'_, '_> {
                     let filled = top.items.len();
                     self.between(filled)?;
                 }
-                if !self.open.last().is_some_and(|top| top.left == Some(0)) {
+                if self.open.last().is_none_or(|top| top.left != Some(0)) {
                     break;
                 }
                 done = self.close()?;
