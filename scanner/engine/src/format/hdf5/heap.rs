@@ -66,13 +66,17 @@ pub(super) fn collection(file: &mut File<'_, '_, '_>, address: u64) -> Option<(B
     fields.skip(size(prefix))?;
     let mut objects = BTreeMap::new();
     while fields.left() >= 16 {
-        let at = fields.at();
         let (index, _, _) = (fields.u16()?, fields.u16()?, fields.u32()?);
         let Some(length) = file.length(&mut fields) else { break };
         if index == 0 {
-            // What is left of the collection, this header included.
-            let used = Span::saturating_at(whole.start(), wide(at).saturating_add(file.sized(8, 0, 1)));
-            file.claim(used.intersect(whole), Role::Data, "global heap");
+            // What is left of the collection: zeros, or what was there before, which is not claimed.
+            let rest = bytes.get(fields.at()..).unwrap_or_default();
+            let used = if rest.iter().all(|b| *b == 0) {
+                whole
+            } else {
+                Span::saturating_at(whole.start(), wide(fields.at())).intersect(whole)
+            };
+            file.claim(used, Role::Data, "global heap");
             return Some((objects, whole.len()));
         }
         let place = Span::saturating_at(whole.start().saturating_add(wide(fields.at())), length);

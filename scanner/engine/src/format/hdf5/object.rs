@@ -191,7 +191,10 @@ impl Header<'_, '_, '_, '_, '_> {
             if kind == CONTINUATION {
                 self.continuation(body, span);
             } else if kind == NIL {
-                self.file.unused(span);
+                // A message that was removed: zeros, or what it said before.
+                if body.iter().any(|b| *b != 0) {
+                    self.file.unused(span);
+                }
             } else {
                 let body = body.to_vec();
                 self.messages.push(Message {
