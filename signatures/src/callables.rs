@@ -3,8 +3,8 @@
 //!
 //! The lists are `known/pickle-callables.toml` and `known/python-stdlib.toml`. An answer depends on them alone, never on
 //! a Python or a package of the host. Nothing is inert unless it is listed by its full name. Arguments are not judged
-//! here: [`InertCallable::calls`] says which of them the callable itself calls, and the reader of the stream must treat
-//! a callable in such a place as called.
+//! here: an [`InertCallable`] says which of them the callable itself calls, constructs or keeps, and the reader of the
+//! stream must treat a callable in such a place accordingly.
 //!
 //! Matching, for a path made of the module's and the name's dotted segments:
 //!
@@ -68,13 +68,30 @@ pub enum Classification<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InertCallable {
-    /// Positions, from 0, of arguments that the callable calls or constructs, at once or later.
+    /// Positions, from 0, of arguments that the callable calls at once.
     pub calls: Vec<usize>,
+    /// Positions of classes that it makes instances of without calling them (`cls.__new__`).
+    pub constructs: Vec<usize>,
+    /// Positions of arguments that it keeps and that are called later, in ordinary use of what it returns.
+    pub keeps: Vec<usize>,
+    /// An argument that must be one of a few words.
+    pub word: Option<Word>,
     /// The most arguments with which it is inert; `None` when their number does not matter. A reader that sees more
     /// must treat the callable as an unreviewed one.
     pub max_arguments: Option<usize>,
     /// What to know about it.
     pub note: Option<String>,
+}
+
+/// An argument with which a callable is inert only when it is one of these words, in any case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Word {
+    /// Its position, from 0; a missing argument is fine.
+    pub at: usize,
+    /// The words.
+    pub of: Vec<String>,
 }
 
 /// The loaded lists.
@@ -270,6 +287,9 @@ impl Callables {
                 let path = format!("{module}.{name}");
                 let entry = InertCallable {
                     calls: group.calls.clone(),
+                    constructs: group.constructs.clone(),
+                    keeps: group.keeps.clone(),
+                    word: group.word.clone(),
                     max_arguments: group.max_arguments,
                     note: group.note.clone(),
                 };
@@ -360,6 +380,11 @@ struct InertGroup {
     names: Vec<String>,
     #[serde(default)]
     calls: Vec<usize>,
+    #[serde(default)]
+    constructs: Vec<usize>,
+    #[serde(default)]
+    keeps: Vec<usize>,
+    word: Option<Word>,
     max_arguments: Option<usize>,
     note: Option<String>,
 }

@@ -268,7 +268,7 @@ fn contradictory_or_broken_lists_are_refused() {
     );
     check(
         &[head, "[[inert]]\nmodules = ['m']\nname = ['f']\n"],
-        "6: unknown field `name`, expected one of `modules`, `names`, `calls`, `max_arguments`, `note`",
+        "6: unknown field `name`, expected one of `modules`, `names`, `calls`, `constructs`, `keeps`, `word`, `max_arguments`, `note`",
     );
     assert!(Callables::parse(&[head, inert, &other].concat(), stdlib).is_ok());
 }

@@ -15,7 +15,7 @@ mod render;
 mod rules;
 mod toml_error;
 
-pub use callables::{Callables, CallablesError, Classification, InertCallable, callables};
+pub use callables::{Callables, CallablesError, Classification, InertCallable, Word, callables};
 pub use operators::{OperatorClass, Operators, OperatorsError, operators};
 pub use keras::{ConfigClass, Keras, keras};
 pub use render::{explain, render_findings_markdown};

@@ -20,7 +20,7 @@ when = "on odd days"
 /// Every code with its default severity, then its cases: a new or changed one is a visible diff.
 const CODES: &[(&str, &str)] = &[
     ("active-content", "info embedded-file=info javascript=low launch=low open-action=info"),
-    ("archive-bomb", "high nested=high overlap=high quine=high ratio=high"),
+    ("archive-bomb", "high nested=high overlap=high quine=high ratio=high references=medium"),
     ("bundle-autoload", "low autoload=info exec-argv=low preload=high tuning=info"),
     ("bundled-code", "low files=medium handler=low imports=high package=low"),
     ("conditional-prompt", "medium content=medium date=medium"),
@@ -69,9 +69,9 @@ const CODES: &[(&str, &str)] = &[
     ("truncated", "medium end-marker=low"),
     ("unclaimed-bytes", "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info"),
     ("undeclared-host", "medium possible=low"),
-    ("unknown-callable", "medium called=medium constructed=low named=info stdlib-called=high"),
+    ("unknown-callable", "medium called=medium computed-name=high constructed=low extension=medium hidden-program=medium named=info result-called=medium stdlib-called=high untracked=medium"),
     ("unknown-field", "medium small=info"),
-    ("unsafe-callable", "critical called=critical constructed=critical named=medium"),
+    ("unsafe-callable", "critical called=critical code=medium constructed=critical named=medium overwrites=high"),
     ("unsafe-operator", "high code=high network=high read=medium write=high"),
     ("writable-executable", "medium section=medium segment=medium stack=low"),
     ("xml-entity", "low expansion=high external=low file=medium relative=info"),

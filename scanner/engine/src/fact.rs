@@ -16,6 +16,28 @@ pub enum CallableUse {
     Called,
 }
 
+/// What loading a serialised stream does, beyond using a callable that it names in plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LoadAct {
+    /// The strongest use of a [`Fact::Callable`] with the same subject: the term shows its arguments.
+    Uses,
+    /// What a call returned is called, or an attribute of a value made while loading.
+    CallsResult,
+    /// The name of a callable is made while loading.
+    ComputesName,
+    /// An imported object, class or module is changed in place.
+    Overwrites,
+    /// A code of the `copyreg` extension registry stands for a callable, which only the loader's registry knows.
+    Extension,
+    /// Something is called that was not followed.
+    CallsUnknown,
+    /// Bytes that one loader passes over are a program to another.
+    HiddenProgram,
+    /// Bytes hold compiled code.
+    HoldsCode,
+}
+
 /// One thing a parser learned.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -29,6 +51,17 @@ pub enum Fact {
         /// The strongest use seen.
         usage: CallableUse,
         /// The bytes that name it.
+        span: Span,
+    },
+    /// Something that loading the artifact would do, with the arguments it has in the stream.
+    Act {
+        /// What.
+        act: LoadAct,
+        /// `module.name`, or what stands in its place.
+        subject: Box<str>,
+        /// The call as it would be written, shortened; artifact text.
+        term: Box<str>,
+        /// The opcode that does it.
         span: Span,
     },
     /// A library or symbol that an executable asks the loader for (DT_NEEDED, import directory, LC_LOAD_DYLIB).

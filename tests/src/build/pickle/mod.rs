@@ -3,8 +3,12 @@
 //! Nothing is validated: any order of opcodes can be written. Command strings are always `true`.
 
 mod asm;
+mod program;
+mod techniques;
 
 pub use asm::Asm;
+pub use program::program;
+pub use techniques::{QUIET, Quiet, TECHNIQUES, Technique};
 use asm::begin;
 
 /// `{"name": "fixture", "layers": [1, 256, 65536, -1], "scale": 0.5, "tied": None}`, as protocol `proto` writes it.

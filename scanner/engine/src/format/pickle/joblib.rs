@@ -3,8 +3,8 @@
 //! After the `BUILD` of a wrapper the unpickler reads, from the same file: for plain element types, when the wrapper
 //! has `numpy_array_alignment_bytes`, one byte n and n bytes 0xff, then the elements; for objects, a whole pickle.
 
-use super::imports::Machine;
-use super::value::{Node, Value};
+use super::machine::Machine;
+use super::term::{Node, Value};
 
 /// What stands after a wrapper.
 pub(super) enum Content {

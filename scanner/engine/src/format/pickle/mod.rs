@@ -2,17 +2,23 @@
 //! used.
 //!
 //! A pickle is a program for a stack machine (CPython, `Lib/pickletools.py`); loading runs it. Here it runs over
-//! values that are only described (`value.rs`, `imports.rs`): nothing is imported, nothing built. A file may hold any
-//! number of streams, one after the other; a legacy PyTorch file has five, then its storages (`torch.rs`), joblib
+//! terms that only describe values (`term.rs`, `machine.rs`, `call.rs`): nothing is imported, nothing built. A file may
+//! hold any number of streams, one after the other; a legacy PyTorch file has five, then its storages (`torch.rs`), joblib
 //! writes arrays between opcodes (`joblib.rs`).
 //!
 //! Unpicklers run opcode by opcode, so what stands before a fault has run: its uses are kept. After a fault, or after
 //! bytes that are no stream, the next sure start within 1 MiB is looked for; what lies between stays unclaimed.
 
+mod call;
+mod evaluate;
 mod identify;
-mod imports;
 mod joblib;
+mod layers;
+mod machine;
+mod memo;
 mod opcodes;
+mod operand;
+mod print;
 mod scan;
 mod stream;
 #[cfg(test)]
@@ -22,9 +28,10 @@ mod stream;
     reason = "fixtures are small and built here"
 )]
 mod tests;
+mod term;
+mod text;
 mod torch;
 mod uses;
-mod value;
 
 use super::{Cursor, Format, Input, Parse};
 use crate::finding::{ErrorCode, ScanError};
@@ -34,7 +41,7 @@ use crate::span::Span;
 use scan::{End, look};
 use stream::{How, StorageKey};
 use uses::Uses;
-use value::Value;
+use term::Value;
 
 /// How far the next stream is looked for.
 const SEARCH: u64 = 1 << 20;

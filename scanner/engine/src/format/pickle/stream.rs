@@ -4,14 +4,15 @@
 //! where something of 4 KiB or more stands in it: a string, an array that joblib wrote between opcodes, a pickle in
 //! bytes.
 
-use super::identify;
-use super::imports::{Machine, Step};
 use super::joblib::{self, Content};
-use super::opcodes::{Argument, Opcode, opcode};
-use super::scan::{End, look, look_inside};
+use super::layers::{self, Base64, Layer};
+use super::machine::{Machine, Step};
+use super::opcodes::{Opcode, opcode};
+use super::operand::{self, Buffer, Operand};
+use super::scan::look_inside;
+use super::term::{Node, Value};
 use super::uses::Uses;
-use super::value::{Node, Value};
-use crate::fact::{CallableUse, Fact};
+use crate::fact::{CallableUse, Fact, LoadAct};
 use crate::finding::{ErrorCode, Finding, ScanError, code};
 use crate::format::{Cursor, Input, Parse, ReadFault};
 use crate::identify::{HEAD, Probe, Strength, TAIL};
@@ -20,116 +21,13 @@ use crate::span::Span;
 
 /// Strings at least this long have a leaf of their own.
 const LONG: u64 = 4 << 10;
-/// Bytes at least this long may hold a pickle.
-const NESTED: u64 = 16;
-/// Bytes kept of a line.
-const LINE: usize = 4096;
-/// Leaves of one stream, nested pickles of one stream.
+/// Leaves of one stream, nested artifacts of one stream.
 const MOST_CUTS: usize = 1 << 16;
 const MOST_NESTED: usize = 1 << 10;
-
-/// An opcode's argument.
-#[derive(Debug)]
-pub(super) enum Operand {
-    Nothing,
-    Fixed([u8; 8]),
-    Line { span: Span, text: Vec<u8> },
-    Pair { span: Span, module: Vec<u8>, name: Vec<u8> },
-    Data { span: Span, head: [u8; 16] },
-}
-
-impl Operand {
-    /// A fixed number.
-    pub(super) fn unsigned(&self) -> Option<u64> {
-        match self {
-            Self::Fixed(bytes) => Some(u64::from_le_bytes(*bytes)),
-            _ => None,
-        }
-    }
-
-    /// A fixed number of four bytes or fewer; `signed` when its sign bit counts.
-    pub(super) fn number(&self, signed: bool) -> i64 {
-        let low = u32::try_from(self.unsigned().unwrap_or(0)).unwrap_or(0);
-        if signed {
-            i64::from(low.cast_signed())
-        } else {
-            i64::from(low)
-        }
-    }
-
-    /// The integer of `LONG1` and `LONG4`: two's complement, little-endian, when it takes eight bytes or fewer.
-    pub(super) fn long(&self) -> Option<i64> {
-        let Self::Data { span, head } = self else { return None };
-        let used = usize::try_from(span.len()).ok().filter(|n| *n <= 8)?;
-        let stated = head.get(..used)?;
-        let sign = if stated.last().is_some_and(|b| *b >= 0x80) {
-            0xff
-        } else {
-            0
-        };
-        let mut bytes = [sign; 8];
-        for (to, from) in bytes.iter_mut().zip(stated) {
-            *to = *from;
-        }
-        Some(i64::from_le_bytes(bytes))
-    }
-
-    /// The line, cut at 4096 bytes.
-    pub(super) fn line(&self) -> Option<&[u8]> {
-        match self {
-            Self::Line { text, .. } => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Whether the line was not cut.
-    pub(super) fn line_is_whole(&self) -> bool {
-        matches!(self, Self::Line { span, text } if u64::try_from(text.len()).ok() == Some(span.len()))
-    }
-
-    /// Where the counted bytes stand.
-    pub(super) fn data(&self) -> Option<Span> {
-        match self {
-            Self::Data { span, .. } => Some(*span),
-            _ => None,
-        }
-    }
-
-    /// Whether the counted bytes are `bytes`, sixteen at most.
-    pub(super) fn data_is(&self, bytes: &[u8]) -> bool {
-        matches!(self, Self::Data { span, head } if u64::try_from(bytes.len()).ok() == Some(span.len()) && head.starts_with(bytes))
-    }
-
-    /// Where a text stands.
-    pub(super) fn text_span(&self) -> Span {
-        match self {
-            Self::Line { span, .. } | Self::Data { span, .. } => *span,
-            _ => Span::new(0, 0),
-        }
-    }
-
-    /// The first bytes of a text, sixteen or so.
-    pub(super) fn text_head(&self) -> &[u8] {
-        match self {
-            Self::Line { text, .. } => text.get(..64).unwrap_or(text),
-            Self::Data { head, span } => head
-                .get(..usize::try_from(span.len()).unwrap_or(16).min(16))
-                .unwrap_or(head),
-            _ => &[],
-        }
-    }
-
-    /// Module and name of `GLOBAL` and `INST`, and where they stand.
-    pub(super) fn names(&self, at: Span) -> (String, String, Span) {
-        match self {
-            Self::Pair { span, module, name } => {
-                let text = |raw: &[u8]| String::from_utf8_lossy(raw).into_owned();
-                (text(module), text(name), *span)
-            }
-            _ => (String::new(), String::new(), at),
-        }
-    }
-}
+/// Texts and bytes of one stream whose first kilobytes are looked at.
+const MOST_LOOKS: usize = 1 << 15;
+/// Values that a walk over what a stream returns may meet; 10^24 is beyond any object a loader was ever given.
+const HEAVY: f64 = 1e24;
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -170,6 +68,7 @@ pub(super) fn read<'i, 'a>(
         number,
         cuts: Vec::new(),
         frame: None,
+        looks: 0,
     };
     let how = reader.run();
     reader.finish(start, how)
@@ -183,18 +82,21 @@ struct Reader<'c, 'o, 'u, 'i, 'a> {
     number: u64,
     cuts: Vec<(Span, Cut)>,
     frame: Option<u64>,
+    looks: usize,
 }
 
 /// Something with a leaf of its own inside a stream.
 enum Cut {
     Long,
     Nested,
+    Base64,
     Fill,
     Array { dtype: String, shape: Vec<u64> },
 }
 
 impl Reader<'_, '_, '_, '_, '_> {
     fn run(&mut self) -> How {
+        let mut buffer = Buffer::default();
         loop {
             let start = self.cursor.position();
             let byte = match self.cursor.peek() {
@@ -217,7 +119,7 @@ impl Reader<'_, '_, '_, '_, '_> {
                 );
                 return How::Broken;
             };
-            match self.operand(op) {
+            match operand::read(op, self.cursor, &mut buffer) {
                 Ok(Some(operand)) => {
                     if let Some(how) = self.execute(op, &operand, start) {
                         return how;
@@ -242,58 +144,7 @@ impl Reader<'_, '_, '_, '_, '_> {
         }
     }
 
-    /// Reads an opcode and its argument; `None` for a line without an end.
-    fn operand(&mut self, op: &Opcode) -> Result<Option<Operand>, ReadFault> {
-        self.cursor.skip(1)?;
-        Ok(Some(match op.argument {
-            Argument::None => Operand::Nothing,
-            Argument::Fixed(width) => Operand::Fixed(self.fixed(width)?),
-            Argument::Line => match self.cursor.line(LINE)? {
-                Some((span, text)) => Operand::Line { span, text },
-                None => return Ok(None),
-            },
-            Argument::TwoLines => {
-                let (Some((first, module)), Some((second, name))) = (self.cursor.line(LINE)?, self.cursor.line(LINE)?)
-                else {
-                    return Ok(None);
-                };
-                Operand::Pair {
-                    span: Span::new(first.start(), second.end()),
-                    module,
-                    name,
-                }
-            }
-            Argument::Counted(width) => {
-                let length = u64::from_le_bytes(self.fixed(width)?);
-                if length > self.cursor.remaining() {
-                    // Said with the length that lies.
-                    self.cursor.skip(length)?;
-                }
-                let mut head = [0u8; 16];
-                let first = length.min(16);
-                for (to, from) in head.iter_mut().zip(self.cursor.bytes(first)?.iter()) {
-                    *to = *from;
-                }
-                let begin = self.cursor.position().saturating_sub(first);
-                self.cursor.skip(length.saturating_sub(first))?;
-                Operand::Data {
-                    span: Span::saturating_at(begin, length),
-                    head,
-                }
-            }
-        }))
-    }
-
-    fn fixed(&mut self, width: u8) -> Result<[u8; 8], ReadFault> {
-        let mut bytes = [0u8; 8];
-        let read = self.cursor.bytes(u64::from(width))?;
-        for (to, from) in bytes.iter_mut().zip(read.iter()) {
-            *to = *from;
-        }
-        Ok(bytes)
-    }
-
-    fn execute(&mut self, op: &Opcode, operand: &Operand, start: u64) -> Option<How> {
+    fn execute(&mut self, op: &Opcode, operand: &Operand<'_>, start: u64) -> Option<How> {
         let at = Span::new(start, self.cursor.position());
         self.frame(op, operand, at);
         if let Some(span) = operand.data().or_else(|| operand.line().map(|_| operand.text_span())) {
@@ -312,6 +163,11 @@ impl Reader<'_, '_, '_, '_, '_> {
                 self.out.malformed(at, rule);
                 Some(How::Broken)
             }
+            Step::Odd(rule, crash) => {
+                let finding = Finding::new(code::MALFORMED, at, rule).key(rule);
+                self.out.finding(if crash { finding.case("crash") } else { finding });
+                None
+            }
             Step::Full => {
                 let message = "more values at once than are kept of one pickle stream";
                 self.out
@@ -322,7 +178,7 @@ impl Reader<'_, '_, '_, '_, '_> {
     }
 
     /// Frames hold whole opcodes, one after the other (PEP 3154, "Framing").
-    fn frame(&mut self, op: &Opcode, operand: &Operand, at: Span) {
+    fn frame(&mut self, op: &Opcode, operand: &Operand<'_>, at: Span) {
         if let Some(end) = self.frame {
             if at.start() >= end {
                 self.frame = None;
@@ -352,35 +208,53 @@ impl Reader<'_, '_, '_, '_, '_> {
         }
     }
 
-    /// Gives long strings, and pickles in bytes, a place of their own.
-    fn string(&mut self, op: &Opcode, span: Span, operand: &Operand) {
-        let bytes = matches!(op.code, b'B' | b'C' | b'T' | b'U' | 0x8e | 0x96);
-        if bytes && span.len() >= NESTED && self.is_pickle(span, operand.text_head()) {
-            if self.nested() < MOST_NESTED {
-                return self.cut(span, Cut::Nested);
-            }
-            let message = "more pickles inside a pickle than are examined";
-            self.out
-                .error(ScanError::new(ErrorCode::LimitExceeded, message).at(span.start()));
+    /// Gives long strings, and what stands in texts and bytes, a place of their own.
+    fn string(&mut self, op: &Opcode, span: Span, operand: &Operand<'_>) {
+        let text = matches!(op.code, b'B' | b'C' | b'T' | b'U' | 0x8e | 0x96 | b'X' | 0x8c | 0x8d | b'V');
+        if text && layers::is_candidate(operand.text_head(), span.len()) && self.layer(span) {
+            return;
         }
         if span.len() >= LONG && self.cuts.len() < MOST_CUTS {
             self.cut(span, Cut::Long);
         }
     }
 
-    fn nested(&self) -> usize {
-        self.cuts.iter().filter(|(_, cut)| matches!(cut, Cut::Nested)).count()
-    }
-
-    fn is_pickle(&self, span: Span, first: &[u8]) -> bool {
-        // Most bytes fail within the first few.
-        if look(first).end == End::Broken {
+    /// Whether something is nested in `span`, which then has its place.
+    fn layer(&mut self, span: Span) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        if self.looks > MOST_LOOKS {
+            let message = "more texts that may hold something than are looked into";
+            self.out
+                .error(ScanError::new(ErrorCode::LimitExceeded, message).at(span.start()));
             return false;
         }
         let head = Span::saturating_at(span.start(), HEAD.try_into().unwrap_or(u64::MAX)).intersect(span);
-        self.input
-            .read(head)
-            .is_ok_and(|head| identify::is_nested(&head, span.len()))
+        let Ok(head) = self.input.read(head) else { return false };
+        let cut = match layers::find(&head, span.len()) {
+            Some(Layer::Plain) => Cut::Nested,
+            Some(Layer::Base64) => Cut::Base64,
+            Some(Layer::Code) => {
+                let term = "marshalled code object".to_owned();
+                self.machine.uses.act(LoadAct::HoldsCode, "a code object", term, span);
+                return false;
+            }
+            None => return false,
+        };
+        if self.nested() < MOST_NESTED {
+            self.cut(span, cut);
+            return true;
+        }
+        let message = "more pickles inside a pickle than are examined";
+        self.out
+            .error(ScanError::new(ErrorCode::LimitExceeded, message).at(span.start()));
+        false
+    }
+
+    fn nested(&self) -> usize {
+        self.cuts
+            .iter()
+            .filter(|(_, cut)| matches!(cut, Cut::Nested | Cut::Base64))
+            .count()
     }
 
     fn cut(&mut self, span: Span, cut: Cut) {
@@ -407,7 +281,8 @@ impl Reader<'_, '_, '_, '_, '_> {
             seen.globals > 0 && seen.calls > 0
         });
         if opcodes && matches!(layout.content, Content::Elements(_)) {
-            self.machine.uses.note_unresolved("<opcodes inside an array>", at);
+            let term = "opcodes inside an array".to_owned();
+            self.machine.uses.act(LoadAct::HiddenProgram, "opcodes inside an array", term, at);
         }
         let length = match layout.content {
             Content::Pickle => {
@@ -453,6 +328,7 @@ impl Reader<'_, '_, '_, '_, '_> {
     /// Claims the stream's bytes and resolves what the next reader of the file needs.
     fn finish(mut self, start: u64, how: How) -> Ended {
         self.load_from_bytes();
+        self.weigh(start);
         let mut end = self.cursor.position();
         match how {
             How::Stopped(_) => {}
@@ -480,6 +356,11 @@ impl Reader<'_, '_, '_, '_, '_> {
             match cut {
                 Cut::Long => drop(self.out.leaf(span, Role::Data, format!("{name} string"))),
                 Cut::Nested => drop(self.out.slice(span, format!("bytes@{:#x}", span.start()), false)),
+                Cut::Base64 => {
+                    self.out.leaf(span, Role::Data, format!("{name} base64"));
+                    let child = format!("base64@{:#x}", span.start());
+                    self.out.decoded(span, child, Box::new(Base64::default()), false);
+                }
                 Cut::Fill => drop(
                     self.out
                         .padding(span, Fill::AnyOf(&[0xff]), format!("{name} array alignment")),
@@ -507,6 +388,21 @@ impl Reader<'_, '_, '_, '_, '_> {
         };
         let storages = self.storages();
         Ended { how, texts, storages }
+    }
+
+    /// References to references multiply: what is a kilobyte here takes for ever to print, copy, compare or hash.
+    fn weigh(&mut self, start: u64) {
+        let heaviest = self.machine.arena.heaviest();
+        if heaviest > HEAVY {
+            let message = format!(
+                "a walk over what pickle {} returns meets more than 10^{:.0} values",
+                self.number,
+                heaviest.log10().floor()
+            );
+            let span = Span::new(start, self.cursor.position());
+            self.out
+                .finding(Finding::new(code::ARCHIVE_BOMB, span, message).case("references").key("references"));
+        }
     }
 
     /// Where the opcode that broke the stream stands: the last finding or error said so.
@@ -568,7 +464,7 @@ impl Reader<'_, '_, '_, '_, '_> {
 
     fn storages(&mut self) -> Vec<StorageKey> {
         let storages = std::mem::take(&mut self.machine.storages);
-        let resolve = |s: super::imports::Storage| {
+        let resolve = |s: super::machine::Storage| {
             let key = self.machine.text(Value::Text(s.key))?;
             Some((key, Box::from(self.machine.uses.names(s.class).1), s.elements))
         };

@@ -1,13 +1,15 @@
-//! The callables a file names, with the strongest use seen of each.
+//! The callables a file names, with the strongest use seen of each, and what else loading it does.
 
-use crate::fact::{CallableUse, Fact};
+use crate::fact::{CallableUse, Fact, LoadAct};
 use crate::format::Parse;
 use crate::span::Span;
-use probity_signatures::{InertCallable, callables};
-use std::collections::HashMap;
+use probity_signatures::{Classification, InertCallable, callables};
+use std::collections::{BTreeMap, HashMap};
 
 /// The most distinct names kept of one file.
 const MOST: usize = 1 << 16;
+/// The most acts of one kind, each with another subject.
+const MOST_ACTS: usize = 64;
 
 /// A callable of the file.
 pub(super) type GlobalId = u32;
@@ -19,6 +21,8 @@ struct Global {
     usage: Option<CallableUse>,
     span: Span,
     inert: Option<&'static InertCallable>,
+    dangerous: bool,
+    term: Option<(Box<str>, Span)>,
     settled: bool,
 }
 
@@ -26,15 +30,16 @@ struct Global {
 #[derive(Default)]
 pub(super) struct Uses {
     all: Vec<Global>,
-    index: HashMap<(Box<str>, Box<str>), GlobalId>,
+    /// By `module`, a newline, `name`: as `GLOBAL` spells them.
+    index: HashMap<Box<[u8]>, GlobalId>,
+    acts: BTreeMap<(LoadAct, Box<str>), (Box<str>, Span)>,
     full: bool,
 }
 
 impl Uses {
-    /// The callable called `name` of `module`, first named at `span`. Nothing is said about its use yet.
-    pub(super) fn global(&mut self, module: &str, name: &str, span: Span) -> GlobalId {
-        let key = (Box::from(module), Box::from(name));
-        if let Some(id) = self.index.get(&key) {
+    /// The callable spelled `module`, newline, `name`, first named at `span`. Nothing is said about its use yet.
+    pub(super) fn spelled(&mut self, spelled: &[u8], span: Span) -> GlobalId {
+        if let Some(id) = self.index.get(spelled) {
             return *id;
         }
         let id = GlobalId::try_from(self.all.len()).unwrap_or(GlobalId::MAX);
@@ -42,17 +47,33 @@ impl Uses {
             self.full = true;
             return id;
         }
-        let inert = callables().inert(module, name);
+        let mut lines = spelled.splitn(2, |byte| *byte == b'\n');
+        let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+        let (module, name) = (text(), text());
+        let known = callables();
         self.all.push(Global {
-            module: module.into(),
-            name: name.into(),
             usage: None,
             span,
-            inert,
+            inert: known.inert(&module, &name),
+            dangerous: matches!(known.classify(&module, &name), Classification::Dangerous { .. }),
+            module: module.into(),
+            name: name.into(),
+            term: None,
             settled: false,
         });
-        self.index.insert(key, id);
+        self.index.insert(spelled.into(), id);
         id
+    }
+
+    /// The callable called `name` of `module`.
+    pub(super) fn global(&mut self, module: &str, name: &str, span: Span) -> GlobalId {
+        self.spelled(&[module.as_bytes(), b"\n", name.as_bytes()].concat(), span)
+    }
+
+    /// Whether `usage` of `id` would be news worth a term.
+    pub(super) fn is_news(&self, id: GlobalId, usage: CallableUse) -> bool {
+        self.get(id)
+            .is_some_and(|g| g.inert.is_none() && g.usage.is_none_or(|u| u < usage || g.term.is_none()))
     }
 
     /// Notes that `id` is used so.
@@ -64,6 +85,13 @@ impl Uses {
         }
     }
 
+    /// Shows how `id` is used, at its strongest.
+    pub(super) fn show(&mut self, id: GlobalId, term: String, at: Span) {
+        if let Some(global) = self.get_mut(id) {
+            global.term = Some((term.into(), at));
+        }
+    }
+
     /// Notes that naming `id` alone says nothing: what it made is what counts.
     pub(super) fn settle(&mut self, id: GlobalId) {
         if let Some(global) = self.get_mut(id) {
@@ -72,18 +100,34 @@ impl Uses {
         }
     }
 
-    /// Notes a call of something that has no name.
-    pub(super) fn note_unresolved(&mut self, name: &str, span: Span) {
-        let id = self.global("?", name, span);
-        self.note(id, CallableUse::Called);
+    /// Notes an act; the first with each subject is kept.
+    pub(super) fn act(&mut self, act: LoadAct, subject: &str, term: String, at: Span) {
+        if self.acts.keys().filter(|(kind, _)| *kind == act).count() < MOST_ACTS {
+            self.acts.entry((act, subject.into())).or_insert((term.into(), at));
+        }
     }
 
-    /// Module and name, with Python 2's spelling of the one module that the tracker looks for.
+    /// Module and name, with Python 3's spelling of the modules that the machine looks for.
     pub(super) fn names(&self, id: GlobalId) -> (&str, &str) {
         match self.get(id) {
-            Some(global) if &*global.module == "copy_reg" => ("copyreg", &global.name),
-            Some(global) => (&global.module, &global.name),
+            Some(global) => {
+                let module = match &*global.module {
+                    "copy_reg" => "copyreg",
+                    "__builtin__" | "__builtins__" => "builtins",
+                    module => module,
+                };
+                (module, &global.name)
+            }
             None => ("?", "?"),
+        }
+    }
+
+    /// `module.name`, for a person.
+    pub(super) fn shown(&self, id: GlobalId) -> String {
+        match self.get(id) {
+            Some(Global { module, name, .. }) if name.is_empty() => module.to_string(),
+            Some(Global { module, name, .. }) => format!("{module}.{name}"),
+            None => "?".to_owned(),
         }
     }
 
@@ -92,29 +136,50 @@ impl Uses {
         self.get(id)?.inert
     }
 
+    /// Whether it is known to be dangerous.
+    pub(super) fn is_dangerous(&self, id: GlobalId) -> bool {
+        self.get(id).is_none_or(|global| global.dangerous)
+    }
+
     /// Whether names were left out.
     pub(super) fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Emits one fact for each callable.
+    /// Emits one fact for each callable and each act.
     pub(super) fn emit(self, out: &mut Parse) {
         for Global {
             module,
             name,
             usage,
             span,
+            term,
             ..
         } in self.all
         {
-            if let Some(usage) = usage {
-                out.fact(Fact::Callable {
-                    module,
-                    name,
-                    usage,
-                    span,
+            let Some(usage) = usage else { continue };
+            if let Some((term, at)) = term {
+                out.fact(Fact::Act {
+                    act: LoadAct::Uses,
+                    subject: format!("{module}.{name}").into(),
+                    term,
+                    span: at,
                 });
             }
+            out.fact(Fact::Callable {
+                module,
+                name,
+                usage,
+                span,
+            });
+        }
+        for ((act, subject), (term, span)) in self.acts {
+            out.fact(Fact::Act {
+                act,
+                subject,
+                term,
+                span,
+            });
         }
     }
 
