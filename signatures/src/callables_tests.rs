@@ -117,6 +117,10 @@ const CASES: &[(&str, &str, Expect)] = &[
     ("somebody.models", "os.system", Dangerous),
     ("somebody.models", "Net.forward.__globals__", Dangerous),
     ("builtins", "eval.__call__", Dangerous),
+    ("nltk.data", "load", Dangerous),
+    ("gensim.utils", "unpickle", Dangerous),
+    ("weakref", "finalize", Dangerous),
+    ("theano.compile.function_module", "_constructor_Function", Dangerous),
     // Near-misses: inert names are exact, and no dangerous name is guessed.
     ("builtins", "Set", Stdlib),
     ("builtins", "set.union", Stdlib),
@@ -129,8 +133,8 @@ const CASES: &[(&str, &str, Expect)] = &[
     ("operator", "itemgetter", Stdlib),
     ("posixpath", "join", Stdlib),
     ("pickle", "PickleError", Stdlib),
-    ("urllib.parse", "ParseResult", Stdlib),
-    ("urlparse", "ParseResult", Stdlib),
+    ("urllib.parse", "ParseResult", Inert),
+    ("urlparse", "ParseResult", Inert),
     ("copyreg", "__newobj__", Stdlib),
     ("pathlib", "PosixPath.exists", Stdlib),
     ("threading", "Lock", Stdlib),
@@ -151,6 +155,13 @@ const CASES: &[(&str, &str, Expect)] = &[
     ("mypkg", "code", Unknown),
     ("mypkg", "evaluate", Unknown),
     ("torch_utils", "load", Unknown),
+    ("sentence_transformers.SentenceTransformer", "SentenceTransformer", Unknown),
+    ("nltk.tokenize.punkt", "PunktSentenceTokenizer", Unknown),
+    ("numpy", "wave", Unknown),
+    ("inspect", "Signature", Inert),
+    ("optparse", "Values", Inert),
+    ("sklearn.tree._tree", "Tree", Inert),
+    ("pandas.core.indexes.base", "_new_Index", Inert),
     ("sklearn.linear_model._base", "LinearRegression", Unknown),
     ("__main__", "Net", Unknown),
     ("", "", Unknown),
@@ -200,7 +211,13 @@ fn inert_entries_say_which_arguments_they_call() {
     let lists = callables();
     let calls = |module, name| lists.inert(module, name).map(|entry| entry.calls.clone());
     assert_eq!(calls("numpy.random._pickle", "__randomstate_ctor"), Some(vec![1]));
-    assert_eq!(calls("copy_reg", "_reconstructor"), Some(vec![0, 1]));
+    assert_eq!(calls("copy_reg", "_reconstructor"), Some(vec![1]));
+    let entry = |module, name| lists.inert(module, name).unwrap();
+    assert_eq!(entry("copy_reg", "_reconstructor").constructs, [0]);
+    assert_eq!(entry("collections", "defaultdict").keeps, [0]);
+    assert_eq!(entry("numpy.core.memmap", "memmap").max_arguments, Some(0));
+    let word = entry("_codecs", "encode").word.as_ref().unwrap();
+    assert!(word.at == 1 && word.of.contains(&"latin1".to_owned()));
     assert_eq!(calls("collections", "OrderedDict"), Some(vec![]));
     assert_eq!(calls("os", "system"), None);
     assert_eq!(

@@ -69,7 +69,7 @@ const CODES: &[(&str, &str)] = &[
     ("truncated", "medium end-marker=low"),
     ("unclaimed-bytes", "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info"),
     ("undeclared-host", "medium possible=low"),
-    ("unknown-callable", "medium called=medium computed-name=high constructed=low extension=medium hidden-program=medium named=info result-called=medium stdlib-called=high untracked=medium"),
+    ("unknown-callable", "medium called=medium computed-name=high constructed=low extension=medium hidden-program=medium named=info result-called=medium stdlib-called=high stdlib-constructed=medium untracked=medium"),
     ("unknown-field", "medium small=info"),
     ("unsafe-callable", "critical called=critical code=medium constructed=critical named=medium overwrites=high"),
     ("unsafe-operator", "high code=high network=high read=medium write=high"),

@@ -62,6 +62,11 @@ fn out_of(module: &str, name: &str, usage: CallableUse, span: Span, term: Option
             "stdlib-called",
             "a standard library callable that is not known to be inert",
         ),
+        (Classification::UnknownStdlib, CallableUse::Constructed) => (
+            code::UNKNOWN_CALLABLE,
+            "stdlib-constructed",
+            "a standard library class that is not known to be inert",
+        ),
         (_, CallableUse::Called) => (code::UNKNOWN_CALLABLE, "called", UNREVIEWED),
         (_, CallableUse::Constructed) => (code::UNKNOWN_CALLABLE, "constructed", UNREVIEWED),
         (_, CallableUse::Named) => (code::UNKNOWN_CALLABLE, "named", UNREVIEWED),

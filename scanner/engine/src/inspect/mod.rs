@@ -5,17 +5,17 @@
 
 mod bytes;
 mod callables;
+mod config;
 pub(crate) mod container;
 mod custom;
-mod config;
 mod embedded;
 mod entries;
 mod external;
 mod hosts;
 mod naming;
 mod operators;
-mod references;
 mod python;
+mod references;
 mod segments;
 mod targets;
 mod template;

@@ -13,8 +13,8 @@
 )]
 
 pub mod der;
-pub mod jinja;
 pub mod flatbuffer;
+pub mod jinja;
 pub mod json;
 pub mod protobuf;
 

@@ -390,6 +390,11 @@ pub static TECHNIQUES: &[Technique] = &[
     row("arguments nobody sees", 4, "c:copy_reg:_reconstructor N Q R .", "unknown-callable", "untracked"),
     row("state nobody sees", 4, "c:fixture:Thing ) ^ c:collections:OrderedDict ] 1 R b .", "unknown-callable", "untracked"),
     row("array file elsewhere", 4, "c:joblib.numpy_pickle:NDArrayWrapper ) ^ } s:filename s:/data/x.npy s b .", "unknown-callable", "untracked"),
+    row("standard class, constructed", 4, "c:string:Formatter ) ^ .", "unknown-callable", "stdlib-constructed"),
+    row("file mapped as an array", 4, "c:numpy.core.memmap:memmap s:/data/x 1 R .", "unknown-callable", "untracked"),
+    row("file mapped by construction", 4, "c:numpy.core.memmap:memmap s:/data/x 1 ^ .", "unknown-callable", "untracked"),
+    row("setstate in a nested dictionary", 4, "c:fixture:Thing ) ^ N } s:__dict__ } s:__setstate__ c:os:system s s 2 b .", CALLED.0, CALLED.1),
+    row("class changed by the slots", 4, "c:fixture:Thing ) ^ N } s:__class__ c:subprocess:Popen s 2 b .", CALLED.0, CALLED.1),
     row("code object", 4, "x:e3000000000000000000000000000000000000000040000000730400000064005300 .", "unsafe-callable", "code"),
 ];
 
@@ -423,6 +428,9 @@ pub static QUIET: &[Quiet] = &[
     quiet("empty mapping as a state", 2, "c:collections:OrderedDict ) R } s:_metadata c:collections:OrderedDict ) R s b ."),
     quiet("array file next to it", 2, "c:joblib.numpy_pickle:NDArrayWrapper ) ^ } s:filename s:x.pkl_01.npy s b ."),
     quiet("bytes that begin like code", 4, "x:e300000000000000ffffffffffffffff0000000000000000ff0000000000 ."),
+    quiet("memory map as an array type", 4, "c:numpy.core.multiarray:_reconstruct c:numpy.core.memmap:memmap n:0 1 x:62 3 R ."),
+    quiet("file in memory", 4, "c:_io:BytesIO ) R ( x:00 n:0 N t b ."),
+    quiet("counter", 4, "c:itertools:count n:5 1 R ."),
     quiet("words", 4, "( s:os s:system l ."),
     quiet("index", 4, "c:pandas.core.indexes.base:_new_Index c:pandas.core.dtypes.dtypes:CategoricalDtype } 2 R ."),
 ];

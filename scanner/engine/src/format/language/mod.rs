@@ -61,7 +61,18 @@ fn is(probe: &Probe<'_>, language: Language) -> Option<Match> {
 pub(crate) fn is_text(format: &str) -> bool {
     matches!(
         format,
-        "text" | "script" | "json" | "python" | "javascript" | "shell" | "toml" | "ini" | "yaml" | "xml" | "pmml" | "openvino"
+        "text"
+            | "script"
+            | "json"
+            | "python"
+            | "javascript"
+            | "shell"
+            | "toml"
+            | "ini"
+            | "yaml"
+            | "xml"
+            | "pmml"
+            | "openvino"
     )
 }
 

@@ -64,11 +64,13 @@ impl Machine<'_, '_, '_> {
         match (module, name) {
             // `cls.__new__(cls, ...)`, as `NEWOBJ` does.
             ("copyreg", "__newobj__" | "__newobj_ex__") => {
-                self.construct(arguments.item(0), args, at);
+                let rest = arguments.items.get(1..).unwrap_or_default().to_vec();
+                let rest = self.arena.tuple(&rest);
+                self.construct(arguments.item(0), rest, at);
                 return (None, None);
             }
             ("copyreg", "_reconstructor") => {
-                self.construct(arguments.item(0), args, at);
+                self.construct(arguments.item(0), Value::Plain, at);
                 // `object.__init__` is not called, any other base's is.
                 match arguments.item(1) {
                     Value::Global(base) if self.uses.inert(base).is_none() => {
@@ -91,6 +93,7 @@ impl Machine<'_, '_, '_> {
                 self.uses.settle(id);
                 return (None, None);
             }
+            // Loads the stream it is given: as inert as that is, which is examined by itself.
             ("torch.storage", "_load_from_bytes") => {
                 match arguments.item(0) {
                     Value::Bytes { offset, length } if length < u32::MAX => {
@@ -139,7 +142,10 @@ impl Machine<'_, '_, '_> {
     fn review(&mut self, id: GlobalId, args: Value, arguments: &Arguments, at: Span) {
         let Some(inert) = self.uses.inert(id) else { return };
         let shown = || self.uses.shown(id);
-        if inert.max_arguments.is_some_and(|most| arguments.length.is_none_or(|n| n > most)) {
+        if inert
+            .max_arguments
+            .is_some_and(|most| arguments.length.is_none_or(|n| n > most))
+        {
             let (subject, term) = (format!("{} with more arguments", shown()), self.show_call(id, args));
             self.uses.act(LoadAct::CallsUnknown, &subject, term, at);
         }
@@ -167,7 +173,7 @@ impl Machine<'_, '_, '_> {
         }
         for position in inert.constructs.iter().filter(|p| given(p)) {
             match arguments.item(*position) {
-                Value::Global(class) => self.construct(Value::Global(class), args, at),
+                Value::Global(class) => self.construct(Value::Global(class), Value::Plain, at),
                 other => self.called(other, at),
             }
         }
@@ -216,9 +222,7 @@ impl Machine<'_, '_, '_> {
                         let all = self.arena.tuple(&all);
                         (None, Some((made.item(0), all)))
                     }
-                    ("operator" | "_operator", "attrgetter") => {
-                        (self.attribute(given.item(0), made.item(0), at), None)
-                    }
+                    ("operator" | "_operator", "attrgetter") => (self.attribute(given.item(0), made.item(0), at), None),
                     ("operator" | "_operator", "methodcaller") => {
                         let rest: Vec<Value> = made.items.iter().skip(1).copied().collect();
                         let all = self.arena.tuple(&rest);
@@ -317,6 +321,19 @@ impl Machine<'_, '_, '_> {
                         self.note(id, CallableUse::Called, Value::Plain, at);
                     }
                 }
+                // A dictionary that becomes an object's own (`__dict__`) brings its hooks with it.
+                Some(Node::Object { made: None, items, .. }) => {
+                    let hooks = items.iter().filter(|(key, value)| is_hook(*key, *value));
+                    let globals: Vec<GlobalId> = hooks
+                        .filter_map(|(_, value)| match value {
+                            Value::Global(id) => Some(*id),
+                            _ => None,
+                        })
+                        .collect();
+                    for id in globals {
+                        self.note(id, CallableUse::Called, Value::Plain, at);
+                    }
+                }
                 _ => {}
             },
             Value::Other | Value::Result(_) => self.unresolved(value, Value::Plain, at),
@@ -359,7 +376,15 @@ impl Machine<'_, '_, '_> {
         };
         let from = match (value, self.arena.get(value)) {
             (Value::Result(id), _) => Some(id),
-            (_, Some(Node::Object { made: Some((id, _)), .. } | Node::Attribute { path: id, .. })) => Some(*id),
+            (
+                _,
+                Some(
+                    Node::Object {
+                        made: Some((id, _)), ..
+                    }
+                    | Node::Attribute { path: id, .. },
+                ),
+            ) => Some(*id),
             _ => None,
         };
         let subject = from.map_or_else(
@@ -374,12 +399,14 @@ impl Machine<'_, '_, '_> {
         self.push_made(class, args);
     }
 
+    /// `cls.__new__(cls, *args)`. `args` are `Plain` where nothing but the class comes from the stream.
     fn construct(&mut self, class: Value, args: Value, at: Span) {
         match class {
             Value::Global(id) => {
                 self.note(id, CallableUse::Constructed, args, at);
-                // `type.__new__` makes a class when it is given three arguments.
-                if self.uses.inert(id).is_some_and(|i| i.max_arguments.is_some()) {
+                let most = self.uses.inert(id).and_then(|inert| inert.max_arguments);
+                let given = Arguments::of(self, args).length.unwrap_or(0);
+                if most.is_some_and(|most| given > most) {
                     let (subject, term) = (format!("{} constructed", self.uses.shown(id)), self.show_call(id, args));
                     self.uses.act(LoadAct::CallsUnknown, &subject, term, at);
                 }
@@ -393,7 +420,9 @@ impl Machine<'_, '_, '_> {
             Value::Global(id) | Value::Result(id) => Some(id),
             _ => match self.arena.get(callee) {
                 Some(Node::Attribute { path, .. }) => Some(*path),
-                Some(Node::Object { made: Some((id, _)), .. }) => Some(*id),
+                Some(Node::Object {
+                    made: Some((id, _)), ..
+                }) => Some(*id),
                 _ => None,
             },
         };
@@ -443,7 +472,12 @@ impl Machine<'_, '_, '_> {
             let Some(Node::Object { made, items, .. }) = self.arena.get(part) else {
                 continue;
             };
-            hooks.extend(items.iter().filter(|(key, value)| is_hook(*key, *value)).map(|(_, value)| *value));
+            hooks.extend(
+                items
+                    .iter()
+                    .filter(|(key, value)| is_hook(*key, *value))
+                    .map(|(_, value)| *value),
+            );
             // A mapping made from arguments holds what they say, under any key.
             let empty = made.is_none_or(|(_, args)| self.arena.as_tuple(args).is_some_and(|(_, n)| n == 0));
             hidden |= !empty
@@ -454,9 +488,13 @@ impl Machine<'_, '_, '_> {
         }
         if hidden {
             let term = "state made while loading".to_owned();
-            self.uses.act(LoadAct::CallsUnknown, "state made while loading", term, at);
+            self.uses
+                .act(LoadAct::CallsUnknown, "state made while loading", term, at);
         }
-        let partial = self.arena.maker(target).filter(|(id, _)| is_partial(self.uses.names(*id)));
+        let partial = self
+            .arena
+            .maker(target)
+            .filter(|(id, _)| is_partial(self.uses.names(*id)));
         if partial.is_some() {
             // `partial.__setstate__((function, args, keywords, attributes))` replaces what it wraps.
             self.kept(halves.item(0), at);
@@ -501,7 +539,12 @@ impl Machine<'_, '_, '_> {
                 let name = self.text(value).unwrap_or_default();
                 if name.is_empty() || name.contains(['/', '\\', ':']) || name.starts_with("..") {
                     let subject = "a file elsewhere, loaded as a pickle";
-                    self.uses.act(LoadAct::CallsUnknown, subject, format!("joblib array file {name:?}"), at);
+                    self.uses.act(
+                        LoadAct::CallsUnknown,
+                        subject,
+                        format!("joblib array file {name:?}"),
+                        at,
+                    );
                 }
             }
         }

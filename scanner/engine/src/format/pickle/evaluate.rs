@@ -16,7 +16,11 @@ impl Machine<'_, '_, '_> {
         let (module, name) = self.uses.names(id);
         let module = module.trim_start_matches('_');
         let name = match (module, name) {
-            ("builtins", name) => name.strip_prefix("bytearray.").or(name.strip_prefix("bytes.")).or(name.strip_prefix("str.")).unwrap_or(name),
+            ("builtins", name) => name
+                .strip_prefix("bytearray.")
+                .or(name.strip_prefix("bytes."))
+                .or(name.strip_prefix("str."))
+                .unwrap_or(name),
             ("operator" | "codecs" | "base64" | "binascii", name) => name,
             _ => return None,
         }
@@ -45,9 +49,8 @@ impl Machine<'_, '_, '_> {
             "upper" => self.string(*args.first()?)?.to_uppercase().into_bytes(),
             "strip" | "__str__" | "__format__" => self.string(*args.first()?)?.trim().to_owned().into_bytes(),
             "fromhex" | "unhexlify" | "a2b_hex" | "b16decode" => unhex(&self.bytes(*args.last()?)?)?,
-            "b64decode" | "urlsafe_b64decode" | "standard_b64decode" | "decodebytes" | "decodestring" | "a2b_base64" => {
-                super::layers::decode_base64(&self.bytes(*args.first()?)?)?
-            }
+            "b64decode" | "urlsafe_b64decode" | "standard_b64decode" | "decodebytes" | "decodestring"
+            | "a2b_base64" => super::layers::decode_base64(&self.bytes(*args.first()?)?)?,
             "str" | "bytes" | "bytearray" | "decode" | "encode" => self.recode(args)?,
             _ => return None,
         };
@@ -69,7 +72,8 @@ impl Machine<'_, '_, '_> {
     }
 
     fn string(&self, value: Value) -> Option<String> {
-        self.bytes(value).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        self.bytes(value)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn parts(&self, value: Value) -> Option<Vec<Value>> {
@@ -86,7 +90,11 @@ impl Machine<'_, '_, '_> {
             (Node::Object { made: None, items, .. }, key) => {
                 let items = items.clone();
                 let wanted = self.bytes(*key)?;
-                items.into_iter().rev().find(|(key, _)| self.bytes(*key).is_some_and(|k| k == wanted)).map(|(_, v)| v)
+                items
+                    .into_iter()
+                    .rev()
+                    .find(|(key, _)| self.bytes(*key).is_some_and(|k| k == wanted))
+                    .map(|(_, v)| v)
             }
             (_, Value::Int(at)) => self.parts(*of)?.get(usize::try_from(*at).ok()?).copied(),
             _ => None,
@@ -96,8 +104,14 @@ impl Machine<'_, '_, '_> {
     fn join(&self, args: &[Value]) -> Option<Vec<u8>> {
         let [between, parts] = args else { return None };
         let between = self.bytes(*between)?;
-        let parts: Vec<Vec<u8>> = self.parts(*parts)?.into_iter().map(|part| self.bytes(part)).collect::<Option<_>>()?;
-        let length = parts.iter().fold(0usize, |n, p| n.saturating_add(p.len()).saturating_add(between.len()));
+        let parts: Vec<Vec<u8>> = self
+            .parts(*parts)?
+            .into_iter()
+            .map(|part| self.bytes(part))
+            .collect::<Option<_>>()?;
+        let length = parts
+            .iter()
+            .fold(0usize, |n, p| n.saturating_add(p.len()).saturating_add(between.len()));
         (length <= LONGEST).then(|| parts.join(&between[..]))
     }
 
@@ -143,8 +157,17 @@ impl Machine<'_, '_, '_> {
             "hex" | "hex_codec" => unhex(&bytes),
             "base64" | "base64_codec" => super::layers::decode_base64(&bytes),
             "utf_16" | "utf_16_le" | "utf16" => {
-                let units: Vec<u16> = bytes.chunks_exact(2).filter_map(|c| c.first_chunk()).map(|c| u16::from_le_bytes(*c)).collect();
-                Some(String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned().into_bytes())
+                let units: Vec<u16> = bytes
+                    .chunks_exact(2)
+                    .filter_map(|c| c.first_chunk())
+                    .map(|c| u16::from_le_bytes(*c))
+                    .collect();
+                Some(
+                    String::from_utf16_lossy(&units)
+                        .trim_start_matches('\u{feff}')
+                        .to_owned()
+                        .into_bytes(),
+                )
             }
             _ => Some(bytes),
         }
@@ -160,11 +183,18 @@ fn rot13(byte: u8) -> u8 {
 }
 
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let (pairs, odd) = digits.as_chunks::<2>();
     if !odd.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect()
 }

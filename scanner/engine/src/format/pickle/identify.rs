@@ -7,9 +7,13 @@
 //! window hides the rest: then the end of the file must call something.
 //!
 //! Bytes before a stream are accepted when a stream with a magic number follows within the window, calls what it names
-//! and stops.
+//! and stops; at the end of a file only when what it calls is known to be dangerous, since other formats keep pickles
+//! there, too. A stream without a magic number after other bytes must be dangerous as well: prose can look like one.
 
+use super::Pickle;
 use super::scan::{End, look};
+use crate::fact::{CallableUse, Fact};
+use crate::format::Parse;
 use crate::identify::{Match, Probe};
 use probity_signatures::{Classification, callables};
 
@@ -25,7 +29,8 @@ pub(super) fn identify(probe: &Probe<'_>) -> Option<Match> {
     } else if without_magic(probe) {
         return Some(Match::LIKELY);
     }
-    after_garbage(probe.head).then_some(Match::LIKELY)
+    let found = after_garbage(probe.head) || (!probe.is_whole() && calls_danger(probe.tail));
+    found.then_some(Match::LIKELY)
 }
 
 /// Whether `bytes`, the value of a string in a pickle, are a pickle that names a callable.
@@ -126,7 +131,21 @@ fn calls_at_the_end(tail: &[u8]) -> bool {
 }
 
 fn after_garbage(head: &[u8]) -> bool {
-    next_stream(head, false).is_some()
+    next_stream(head, false).is_some() || calls_danger(head)
+}
+
+/// Whether a stream in `bytes` calls something that is known to be dangerous.
+fn calls_danger(bytes: &[u8]) -> bool {
+    next_stream(bytes, true).is_some_and(|at| {
+        let parse = Parse::of_bytes(&Pickle, bytes.get(at..).unwrap_or_default());
+        parse.facts().iter().any(|fact| {
+            matches!(
+                fact,
+                Fact::Callable { module, name, usage: CallableUse::Called, .. }
+                    if matches!(callables().classify(module, name), Classification::Dangerous { .. })
+            )
+        })
+    })
 }
 
 /// The first offset in `bytes` at which a stream starts that nobody could doubt: a magic number, a name, a call and

@@ -25,21 +25,45 @@ pub(super) enum Layer {
     Code,
 }
 
-/// What the first sixteen bytes allow: whether it is worth reading more. `quick` says so for nearly every string.
+/// What the first sixteen bytes allow: whether it is worth reading more. Nearly every string is answered here.
 pub(super) fn is_candidate(head: &[u8], length: u64) -> bool {
     if length < LEAST {
         return false;
     }
     match head {
-        [0x80, 0..=5, ..] | [0x1f, 0x8b, 8, ..] | [b'B', b'Z', b'h', b'1'..=b'9', ..] => true,
+        [0x80, 0..=5, ..] | [0x1f, 0x8b, 8, ..] | [b'B', b'Z', b'h', b'1'..=b'9', b'1', ..] => true,
         [0xfd, b'7', b'z', b'X', b'Z', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => true,
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => true,
         [0xe3 | 0x63, 0, 0, 0, 0, ..] => true,
-        // Base64 of the above, and of protocols 0 and 1 that begin with `c` and `(`.
-        [b'g', b'A' | b'Q', ..] | [b'H', b'4', b's', b'I', ..] | [b'Q', b'l', b'p', ..] | [b'e', b'J' | b'N' | b'F' | b'A', ..] => true,
-        [b'/', b'T', b'd', ..] | [b'4', b'w', b'A', ..] | [b'Y', b'2' | b'3' | b'1' | b'0', ..] | [b'K', b'G' | b'C' | b'F', ..] => true,
-        [b'c' | b'(' | b'S' | b'V' | b'I' | b']' | b'}', ..] => look(head).end != End::Broken,
+        // Base64 of the above, and of streams that begin with `c` and `(`.
+        [b'g', b'A' | b'Q', ..]
+        | [b'H', b'4', b's', b'I', ..]
+        | [b'Q', b'l', b'p', ..]
+        | [b'e', b'J' | b'N' | b'F' | b'A', ..]
+        | [b'/', b'T', b'd', ..]
+        | [b'4', b'w', b'A', ..]
+        | [b'Y', b'0'..=b'3', ..]
+        | [b'K', b'G' | b'C' | b'F', ..] => length >= LEAST_BASE64 && head.iter().all(|byte| is_base64(*byte)),
+        // Protocols 0 and 1: the module's line, or a mark and what may follow it.
+        [b'c', module @ ..] => memchr::memchr(b'\n', module)
+            .is_some_and(|end| end > 0 && module.get(..end).is_some_and(|name| name.iter().all(|b| is_name(*b)))),
+        [b'(' | b']' | b'}' | b'S', ..] => !matches!(look(head).end, End::Broken | End::Stop),
         _ => false,
+    }
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')
+}
+
+/// As [`is_candidate`], with sixty-four bytes: a stream of opcodes must hold so far.
+pub(super) fn is_likely(head: &[u8]) -> bool {
+    match head.first() {
+        Some(0x80 | b'c' | b'(' | b']' | b'}' | b'S') => {
+            let seen = look(head);
+            seen.end != End::Broken || seen.globals > 0
+        }
+        _ => true,
     }
 }
 
@@ -55,7 +79,11 @@ pub(super) fn find(head: &[u8], length: u64) -> Option<Layer> {
         return None;
     }
     let whole = head.get(..head.len() / 4 * 4).unwrap_or(head);
-    let decoded = decode_base64(if u64::try_from(head.len()).ok() == Some(length) { head } else { whole })?;
+    let decoded = decode_base64(if u64::try_from(head.len()).ok() == Some(length) {
+        head
+    } else {
+        whole
+    })?;
     (is_layer(&decoded, length / 4 * 3) || is_code(&decoded)).then_some(Layer::Base64)
 }
 
@@ -92,7 +120,10 @@ fn is_code(head: &[u8]) -> bool {
         head.get(at).is_some_and(|kind| matches!(kind & 0x7f, b's')) && head.get(at.saturating_add(4)) == Some(&0)
     };
     let small = [a, b, c].iter().all(|n| *n < 256);
-    small && ((d < 0x1000 && string_at(4)) || (d < 0x1000 && e < 0x0400_0000 && string_at(5)) || (e < 0x1000 && f < 0x0400_0000 && string_at(6)))
+    small
+        && ((d < 0x1000 && string_at(4))
+            || (d < 0x1000 && e < 0x0400_0000 && string_at(5))
+            || (e < 0x1000 && f < 0x0400_0000 && string_at(6)))
 }
 
 fn is_base64(byte: u8) -> bool {

@@ -391,7 +391,9 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
             Value::Text(text) => Span::saturating_at(text.offset, u64::from(text.length)),
             _ => at,
         };
-        let made = [module, name].iter().any(|part| !matches!(part, Value::Text(_) | Value::Bytes { .. }));
+        let made = [module, name]
+            .iter()
+            .any(|part| !matches!(part, Value::Text(_) | Value::Bytes { .. }));
         let (module, name) = (self.text(module), self.text(name));
         if made {
             let part = |text: &Option<Box<str>>| text.as_deref().unwrap_or("<computed>").to_owned();
@@ -402,7 +404,10 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
             (Some(module), Some(name)) => self.push_global(&module, &name, span),
             _ if made => self.stack.push(Value::Other),
             (module, _) => {
-                let what = format!("{}.<a very long name>", module.as_deref().unwrap_or("<a very long name>"));
+                let what = format!(
+                    "{}.<a very long name>",
+                    module.as_deref().unwrap_or("<a very long name>")
+                );
                 self.uses.act(LoadAct::ComputesName, &what, what.clone(), at);
                 self.stack.push(Value::Other);
             }
@@ -523,7 +528,9 @@ fn text(code: u8, operand: &Operand<'_>) -> Value {
     let head = operand.text_head();
     let dunder = match spelling {
         Spelling::Plain => head.starts_with(b"__"),
-        Spelling::Escaped => head.starts_with(b"__") || head.contains(&b'\\') && spelling.decode(head).starts_with("__"),
+        Spelling::Escaped => {
+            head.starts_with(b"__") || head.contains(&b'\\') && spelling.decode(head).starts_with("__")
+        }
         Spelling::Quoted => {
             head.get(1..).is_some_and(|inner| inner.starts_with(b"__"))
                 || head.contains(&b'\\') && spelling.decode(head).starts_with("__")

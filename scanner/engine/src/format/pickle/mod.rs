@@ -7,7 +7,7 @@
 //! writes arrays between opcodes (`joblib.rs`).
 //!
 //! Unpicklers run opcode by opcode, so what stands before a fault has run: its uses are kept. After a fault, or after
-//! bytes that are no stream, the next sure start within 1 MiB is looked for; what lies between stays unclaimed.
+//! bytes that are no stream, the next sure start is looked for, some 30 MiB far; what lies between stays unclaimed.
 
 mod call;
 mod evaluate;
@@ -21,6 +21,7 @@ mod operand;
 mod print;
 mod scan;
 mod stream;
+mod term;
 #[cfg(test)]
 #[expect(
     clippy::as_conversions,
@@ -28,7 +29,6 @@ mod stream;
     reason = "fixtures are small and built here"
 )]
 mod tests;
-mod term;
 mod text;
 mod torch;
 mod uses;
@@ -40,13 +40,15 @@ use crate::ledger::Gaps;
 use crate::span::Span;
 use scan::{End, look};
 use stream::{How, StorageKey};
-use uses::Uses;
 use term::Value;
+use uses::Uses;
 
-/// How far the next stream is looked for.
+/// How far the next stream is looked for at a time.
 const SEARCH: u64 = 1 << 20;
 /// How many times; every search reads that much.
-const SEARCHES: u32 = 16;
+const SEARCHES: u32 = 32;
+/// How far two searches of neighbouring bytes overlap.
+const OVERLAP: u64 = 64 << 10;
 /// Streams of one file that have leaves of their own.
 const STREAMS: u64 = 1 << 17;
 
@@ -112,15 +114,23 @@ fn streams(input: &Input<'_>, uses: &mut Uses, out: &mut Parse) {
         } else {
             cursor.position().max(start.saturating_add(1))
         };
-        searches = searches.saturating_add(1);
-        if searches > SEARCHES {
-            let message = "more breaks between pickles than are searched for the next one";
-            return out.error(ScanError::new(ErrorCode::LimitExceeded, message).at(from));
-        }
-        match search(input, from, out) {
-            Some(found) => cursor = Cursor::new(input, Span::new(found, input.len())),
-            None => return,
-        }
+        let mut from = from;
+        let found = loop {
+            searches = searches.saturating_add(1);
+            if searches > SEARCHES {
+                let message = "more bytes that are no pickle than are searched for the next one";
+                return out.error(ScanError::new(ErrorCode::LimitExceeded, message).at(from));
+            }
+            if let Some(found) = search(input, from, out) {
+                break found;
+            }
+            // A stream may begin in one window and end in the next.
+            from = from.saturating_add(SEARCH.saturating_sub(OVERLAP));
+            if from.saturating_add(OVERLAP) >= input.len() {
+                return;
+            }
+        };
+        cursor = Cursor::new(input, Span::new(found, input.len()));
     }
 }
 

@@ -29,10 +29,19 @@ impl Default for Buffer {
 pub(super) enum Operand<'s> {
     Nothing,
     Fixed([u8; 8]),
-    Line { span: Span, text: &'s [u8] },
+    Line {
+        span: Span,
+        text: &'s [u8],
+    },
     /// `GLOBAL` and `INST`: module, newline, name.
-    Pair { span: Span, spelled: &'s [u8] },
-    Data { span: Span, head: [u8; 16] },
+    Pair {
+        span: Span,
+        spelled: &'s [u8],
+    },
+    Data {
+        span: Span,
+        head: [u8; 16],
+    },
 }
 
 /// Reads the argument of `op`, whose code the cursor stands at; `None` for a line without an end.

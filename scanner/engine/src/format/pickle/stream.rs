@@ -210,7 +210,10 @@ impl Reader<'_, '_, '_, '_, '_> {
 
     /// Gives long strings, and what stands in texts and bytes, a place of their own.
     fn string(&mut self, op: &Opcode, span: Span, operand: &Operand<'_>) {
-        let text = matches!(op.code, b'B' | b'C' | b'T' | b'U' | 0x8e | 0x96 | b'X' | 0x8c | 0x8d | b'V');
+        let text = matches!(
+            op.code,
+            b'B' | b'C' | b'T' | b'U' | 0x8e | 0x96 | b'X' | 0x8c | 0x8d | b'V'
+        );
         if text && layers::is_candidate(operand.text_head(), span.len()) && self.layer(span) {
             return;
         }
@@ -221,6 +224,11 @@ impl Reader<'_, '_, '_, '_, '_> {
 
     /// Whether something is nested in `span`, which then has its place.
     fn layer(&mut self, span: Span) -> bool {
+        // Most candidates are none after a few bytes more.
+        let peek = Span::saturating_at(span.start(), 64).intersect(span);
+        if !self.input.read(peek).is_ok_and(|peek| layers::is_likely(&peek)) {
+            return false;
+        }
         self.looks = self.looks.saturating_add(1);
         if self.looks > MOST_LOOKS {
             let message = "more texts that may hold something than are looked into";
@@ -282,7 +290,9 @@ impl Reader<'_, '_, '_, '_, '_> {
         });
         if opcodes && matches!(layout.content, Content::Elements(_)) {
             let term = "opcodes inside an array".to_owned();
-            self.machine.uses.act(LoadAct::HiddenProgram, "opcodes inside an array", term, at);
+            self.machine
+                .uses
+                .act(LoadAct::HiddenProgram, "opcodes inside an array", term, at);
         }
         let length = match layout.content {
             Content::Pickle => {
@@ -400,8 +410,11 @@ impl Reader<'_, '_, '_, '_, '_> {
                 heaviest.log10().floor()
             );
             let span = Span::new(start, self.cursor.position());
-            self.out
-                .finding(Finding::new(code::ARCHIVE_BOMB, span, message).case("references").key("references"));
+            self.out.finding(
+                Finding::new(code::ARCHIVE_BOMB, span, message)
+                    .case("references")
+                    .key("references"),
+            );
         }
     }
 

@@ -39,7 +39,11 @@ fn every_technique_is_said_by_its_name() {
 fn nothing_that_calls_stays_below_medium() {
     let weak: Vec<&str> = TECHNIQUES
         .iter()
-        .filter(|t| rules().severity(t.code, Some(t.case)).is_none_or(|s| s < Severity::Medium))
+        .filter(|t| {
+            rules()
+                .severity(t.code, Some(t.case))
+                .is_none_or(|s| s < Severity::Medium)
+        })
         .map(|t| t.name)
         .collect();
     assert_eq!(weak, ["library class, constructed", "library class, named"]);
@@ -52,8 +56,70 @@ fn what_real_files_hold_is_inventory_at_most() {
         .iter()
         .filter_map(|quiet| {
             let found = findings(&scanner, quiet.bytes());
-            found.iter().any(|f| f.2 > Severity::Info).then(|| format!("{}: {found:?}", quiet.name))
+            found
+                .iter()
+                .any(|f| f.2 > Severity::Info)
+                .then(|| format!("{}: {found:?}", quiet.name))
         })
         .collect();
     assert!(loud.is_empty(), "{loud:#?}");
+}
+
+#[test]
+fn what_ran_before_a_cut_or_a_broken_opcode_is_kept() {
+    for technique in TECHNIQUES {
+        let bytes = technique.bytes();
+        // Without STOP, and with a byte that is no opcode in its place: everything before has run.
+        let cut = bytes[..bytes.len() - 1].to_vec();
+        let broken = [&cut[..], b"\xff"].concat();
+        for damaged in [cut, broken] {
+            let found: Vec<(&str, &str)> = parse_acts(&damaged);
+            let whole = parse_acts(&bytes);
+            assert!(
+                found.len() >= whole.len(),
+                "{}: {found:?}, not {whole:?}",
+                technique.name
+            );
+        }
+    }
+}
+
+/// What the format itself says of the bytes, as facts by kind.
+fn parse_acts(bytes: &[u8]) -> Vec<(&'static str, &'static str)> {
+    let parse = super::parse(bytes);
+    let kinds = parse.facts().iter().map(|fact| match fact {
+        crate::fact::Fact::Callable { .. } => ("callable", ""),
+        _ => ("act", ""),
+    });
+    kinds.collect()
+}
+
+#[test]
+fn every_single_change_of_a_technique_is_survived() {
+    for technique in TECHNIQUES.iter().skip(200) {
+        let bytes = technique.bytes();
+        for at in 0..bytes.len() {
+            for change in [0, 0xff, bytes[at] ^ 1, bytes[at].wrapping_add(1)] {
+                let mut changed = bytes.clone();
+                changed[at] = change;
+                crate::format::fuzz("pickle", &changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_technique_is_never_clean() {
+    let scanner = scanner();
+    for technique in TECHNIQUES.iter().skip(200).step_by(7) {
+        let bytes = technique.bytes();
+        for end in 3..bytes.len() {
+            let report = scanner.scan_bytes("model.pkl", bytes[..end].to_vec());
+            let silent = report
+                .artifacts
+                .iter()
+                .all(|a| a.findings.is_empty() && a.errors.is_empty());
+            assert!(!silent, "{} cut at {end}", technique.name);
+        }
+    }
 }
