@@ -155,7 +155,11 @@ const CASES: &[(&str, &str, Expect)] = &[
     ("mypkg", "code", Unknown),
     ("mypkg", "evaluate", Unknown),
     ("torch_utils", "load", Unknown),
-    ("sentence_transformers.SentenceTransformer", "SentenceTransformer", Unknown),
+    (
+        "sentence_transformers.SentenceTransformer",
+        "SentenceTransformer",
+        Unknown,
+    ),
     ("nltk.tokenize.punkt", "PunktSentenceTokenizer", Unknown),
     ("numpy", "wave", Unknown),
     ("inspect", "Signature", Inert),

@@ -9,14 +9,14 @@ mod callables;
 pub mod custom;
 pub mod declared;
 mod embedded;
-mod operators;
 mod keras;
+mod operators;
 mod render;
 mod rules;
 mod toml_error;
 
 pub use callables::{Callables, CallablesError, Classification, InertCallable, Word, callables};
-pub use operators::{OperatorClass, Operators, OperatorsError, operators};
 pub use keras::{ConfigClass, Keras, keras};
+pub use operators::{OperatorClass, Operators, OperatorsError, operators};
 pub use render::{explain, render_findings_markdown};
 pub use rules::{Confidence, Rule, RuleCase, RuleError, RuleErrorKind, Rules, Severity, UnknownLevel, rules};

@@ -19,63 +19,156 @@ when = "on odd days"
 
 /// Every code with its default severity, then its cases: a new or changed one is a visible diff.
 const CODES: &[(&str, &str)] = &[
-    ("active-content", "info embedded-file=info javascript=low launch=low open-action=info"),
-    ("archive-bomb", "high nested=high overlap=high quine=high ratio=high references=medium"),
-    ("bundle-autoload", "low autoload=info exec-argv=low preload=high tuning=info"),
+    (
+        "active-content",
+        "info embedded-file=info javascript=low launch=low open-action=info",
+    ),
+    (
+        "archive-bomb",
+        "high nested=high overlap=high quine=high ratio=high references=medium",
+    ),
+    (
+        "bundle-autoload",
+        "low autoload=info exec-argv=low preload=high tuning=info",
+    ),
     ("bundled-code", "low files=medium handler=low imports=high package=low"),
     ("conditional-prompt", "medium content=medium date=medium"),
     ("config-lambda", "medium code=medium named=low"),
-    ("config-object", "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unlisted=low"),
-    ("config-resource", "medium download=medium escape=high saved-model=medium vocabulary=medium"),
+    (
+        "config-object",
+        "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unlisted=low",
+    ),
+    (
+        "config-resource",
+        "medium download=medium escape=high saved-model=medium vocabulary=medium",
+    ),
     ("configured-callable", "low foreign=info stdlib=low unsafe=critical"),
     ("custom-operator", "info custom=info inventory=info"),
     ("declared-digest", "high absent=medium"),
     ("declared-unused", "info"),
-    ("duplicate-entry", "high case-insensitive=low identical=low normal-form=low"),
+    (
+        "duplicate-entry",
+        "high case-insensitive=low identical=low normal-form=low",
+    ),
     ("duplicate-key", "medium document=low same-value=info"),
-    ("embedded-code", "high bytecode=info captured=low closure=info lua=high promise=critical"),
+    (
+        "embedded-code",
+        "high bytecode=info captured=low closure=info lua=high promise=critical",
+    ),
     ("embedded-executable", "high bundled=info hidden=high"),
     ("encrypted-entry", "medium"),
     ("escape-sequence-name", "medium bidi=medium control=medium long=low"),
-    ("external-storage", "medium escape=high link=low storage=medium virtual=info"),
-    ("header-mismatch", "high crc=high extra=info method=high name=high size=high timestamp=info"),
+    (
+        "external-storage",
+        "medium escape=high link=low storage=medium virtual=info",
+    ),
+    (
+        "header-mismatch",
+        "high crc=high extra=info method=high name=high size=high timestamp=info",
+    ),
     ("hidden-text", "medium bidi=medium tag=medium zero-width=medium"),
     ("image-inventory", "info history=info privileged=info whiteouts=info"),
-    ("image-mismatch", "high cycle=medium digest=high layers=medium missing=low size=high whiteout=medium"),
-    ("import-code", "high decoded=high dynamic=medium network=medium process=high unreferenced=low"),
-    ("install-script", "info conda=info dangerous=high download=medium implicit=info lifecycle=info missing=medium"),
-    ("ip-literal-url", "low obfuscated=medium private=info public=low short=info"),
+    (
+        "image-mismatch",
+        "high cycle=medium digest=high layers=medium missing=low size=high whiteout=medium",
+    ),
+    (
+        "import-code",
+        "high decoded=high dynamic=medium network=medium process=high unreferenced=low",
+    ),
+    (
+        "install-script",
+        "info conda=info dangerous=high download=medium implicit=info lifecycle=info missing=medium",
+    ),
+    (
+        "ip-literal-url",
+        "low obfuscated=medium private=info public=low short=info",
+    ),
     ("malformed", "medium crash=high lenient=low"),
-    ("marshalled-code", "critical bare=info executes=critical inert=info reaches=high unreadable=high"),
+    (
+        "marshalled-code",
+        "critical bare=info executes=critical inert=info reaches=high unreadable=high",
+    ),
     ("name-mismatch", "low benign=info extension=low"),
-    ("nonzero-padding", "high alignment=medium earlier-signature=low filler=info short=low"),
-    ("overlapping-regions", "high entries=high modules=info notes=info tensors=high"),
+    (
+        "nonzero-padding",
+        "high alignment=medium earlier-signature=low filler=info short=low",
+    ),
+    (
+        "overlapping-regions",
+        "high entries=high modules=info notes=info tensors=high",
+    ),
     ("package-inventory", "info commands=info entry-points=info"),
-    ("package-manifest", "low bin-escape=high bin-missing=low bundled-missing=low two-manifests=high"),
-    ("path-traversal", "high absolute=high extracted-by-none=medium remote=high"),
+    (
+        "package-manifest",
+        "low bin-escape=high bin-missing=low bundled-missing=low two-manifests=high",
+    ),
+    (
+        "path-traversal",
+        "high absolute=high extracted-by-none=medium remote=high",
+    ),
     ("polyglot", "high"),
-    ("reader-disagreement", "medium accepts=high extent=medium name=medium rejects=info"),
-    ("record-mismatch", "medium absent=medium digest=high digest-installed=medium encoding=info missing=low missing-installed=info name=medium no-digest=medium not-compared=info unlisted=high unlisted-metadata=low version=low"),
-    ("remote-code", "low absent=low foreign=medium library=info local-base=info own=low trusted=medium"),
-    ("shard-index", "low extra=low missing=low tensor-missing=medium tensor-twice=medium tensor-unlisted=low total-size=low"),
+    (
+        "reader-disagreement",
+        "medium accepts=high extent=medium name=medium rejects=info",
+    ),
+    (
+        "record-mismatch",
+        "medium absent=medium digest=high digest-installed=medium encoding=info missing=low missing-installed=info name=medium no-digest=medium not-compared=info unlisted=high unlisted-metadata=low version=low",
+    ),
+    (
+        "remote-code",
+        "low absent=low foreign=medium library=info local-base=info own=low trusted=medium",
+    ),
+    (
+        "shard-index",
+        "low extra=low missing=low tensor-missing=medium tensor-twice=medium tensor-unlisted=low total-size=low",
+    ),
     ("special-file", "low"),
-    ("startup-code", "medium backport=info customize=high elsewhere=low known=info own-module=low pth=high standard-module=medium"),
+    (
+        "startup-code",
+        "medium backport=info customize=high elsewhere=low known=info own-module=low pth=high standard-module=medium",
+    ),
     ("suspicious-entry", "high entry-outside-sections=high note-load=high"),
     ("symlink-escape", "high hardlink=high"),
     ("template-drift", "low files=low gguf=info"),
-    ("template-injection", "critical assembled=high dynamic=medium escape=critical format=high introspection=low module=high other-template=medium unread=high"),
-    ("tokenizer-oddity", "low duplicate-id=low duplicate-token=info lengths=low long=info url=low"),
-    ("trailing-bytes", "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info"),
+    (
+        "template-injection",
+        "critical assembled=high dynamic=medium escape=critical format=high introspection=low module=high other-template=medium unread=high",
+    ),
+    (
+        "tokenizer-oddity",
+        "low duplicate-id=low duplicate-token=info lengths=low long=info url=low",
+    ),
+    (
+        "trailing-bytes",
+        "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info",
+    ),
     ("truncated", "medium end-marker=low"),
-    ("unclaimed-bytes", "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info"),
+    (
+        "unclaimed-bytes",
+        "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info",
+    ),
     ("undeclared-host", "medium possible=low"),
-    ("unknown-callable", "medium called=medium computed-name=high constructed=low extension=medium hidden-program=medium named=info result-called=medium stdlib-called=high stdlib-constructed=medium untracked=medium"),
+    (
+        "unknown-callable",
+        "medium called=medium computed-name=high constructed=low extension=medium hidden-program=medium named=info result-called=medium stdlib-called=high stdlib-constructed=medium untracked=medium",
+    ),
     ("unknown-field", "medium small=info"),
-    ("unsafe-callable", "critical called=critical code=medium constructed=critical named=medium overwrites=high"),
+    (
+        "unsafe-callable",
+        "critical called=critical code=medium constructed=critical named=medium overwrites=high",
+    ),
     ("unsafe-operator", "high code=high network=high read=medium write=high"),
     ("writable-executable", "medium section=medium segment=medium stack=low"),
-    ("xml-entity", "low expansion=high external=low file=medium relative=info"),
-    ("yara-match", "medium critical=critical high=high info=info low=low medium=medium"),
+    (
+        "xml-entity",
+        "low expansion=high external=low file=medium relative=info",
+    ),
+    (
+        "yara-match",
+        "medium critical=critical high=high info=info low=low medium=medium",
+    ),
 ];
 
 #[test]

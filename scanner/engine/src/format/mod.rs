@@ -40,7 +40,6 @@ mod law;
 mod laws;
 mod leaves;
 mod macho;
-mod macho;
 mod marshal;
 mod media;
 mod mxnet;

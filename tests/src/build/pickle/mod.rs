@@ -7,9 +7,9 @@ mod program;
 mod techniques;
 
 pub use asm::Asm;
+use asm::begin;
 pub use program::program;
 pub use techniques::{QUIET, Quiet, TECHNIQUES, Technique};
-use asm::begin;
 
 /// `{"name": "fixture", "layers": [1, 256, 65536, -1], "scale": 0.5, "tied": None}`, as protocol `proto` writes it.
 pub fn benign(proto: u8) -> Vec<u8> {

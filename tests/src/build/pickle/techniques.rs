@@ -40,13 +40,7 @@ impl Quiet {
     }
 }
 
-const fn row(
-    name: &'static str,
-    proto: u8,
-    text: &'static str,
-    code: &'static str,
-    case: &'static str,
-) -> Technique {
+const fn row(name: &'static str, proto: u8, text: &'static str, code: &'static str, case: &'static str) -> Technique {
     Technique {
         name,
         proto,
@@ -395,6 +389,12 @@ pub static TECHNIQUES: &[Technique] = &[
     row("file mapped by construction", 4, "c:numpy.core.memmap:memmap s:/data/x 1 ^ .", "unknown-callable", "untracked"),
     row("setstate in a nested dictionary", 4, "c:fixture:Thing ) ^ N } s:__dict__ } s:__setstate__ c:os:system s s 2 b .", CALLED.0, CALLED.1),
     row("class changed by the slots", 4, "c:fixture:Thing ) ^ N } s:__class__ c:subprocess:Popen s 2 b .", CALLED.0, CALLED.1),
+    row("eval of an expression", 4, "c:builtins:eval s:data.x } s:data N s 2 R .", CALLED.0, CALLED.1),
+    row("eval of another name", 4, "c:builtins:eval s:data } s:x N s 2 R .", CALLED.0, CALLED.1),
+    row("eval with more names", 4, "c:builtins:eval s:data } ( s:data N s:__builtins__ N u 2 R .", CALLED.0, CALLED.1),
+    row("array rebuilt by another", 4, "c:jax._src.array:_reconstruct_array ( c:os:system s:true 1 N N t R .", CALLED.0, CALLED.1),
+    row("class of a unit", 4, "c:astropy.units.core:_recreate_irreducible_unit c:subprocess:Popen N T 3 R .", "unsafe-callable", "constructed"),
+    row("native code carried along", 4, "c:pystan.model:StanModel ) ^ .", "unsafe-callable", "constructed"),
     row("code object", 4, "x:e3000000000000000000000000000000000000000040000000730400000064005300 .", "unsafe-callable", "code"),
 ];
 
@@ -431,6 +431,9 @@ pub static QUIET: &[Quiet] = &[
     quiet("memory map as an array type", 4, "c:numpy.core.multiarray:_reconstruct c:numpy.core.memmap:memmap n:0 1 x:62 3 R ."),
     quiet("file in memory", 4, "c:_io:BytesIO ) R ( x:00 n:0 N t b ."),
     quiet("counter", 4, "c:itertools:count n:5 1 R ."),
+    quiet("tensor of Paddle", 4, "c:builtins:eval s:data } s:data N s 2 R ."),
+    quiet("bytes under a special key", 4, "c:argparse:Namespace ) ^ } s:__data__ c:_codecs:encode s:x s:latin1 2 R s b ."),
+    quiet("old PyTorch module", 4, "c:torch.nn.backends.thnn:_get_thnn_function_backend ) R ."),
     quiet("words", 4, "( s:os s:system l ."),
     quiet("index", 4, "c:pandas.core.indexes.base:_new_Index c:pandas.core.dtypes.dtypes:CategoricalDtype } 2 R ."),
 ];

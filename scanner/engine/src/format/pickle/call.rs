@@ -59,8 +59,14 @@ impl Machine<'_, '_, '_> {
     }
 
     fn call_global(&mut self, id: GlobalId, args: Value, at: Span) -> (Option<Value>, Option<Pending>) {
-        let (module, name) = self.uses.names(id);
         let arguments = Arguments::of(self, args);
+        let is_eval = self.uses.names(id) == ("builtins", "eval");
+        // Paddle writes a tensor as `eval("data", {"data": array})`: a name, looked up in the mapping given.
+        if is_eval && arguments.length == Some(2) && self.is_lookup(&arguments) {
+            self.uses.settle(id);
+            return (None, None);
+        }
+        let (module, name) = self.uses.names(id);
         match (module, name) {
             // `cls.__new__(cls, ...)`, as `NEWOBJ` does.
             ("copyreg", "__newobj__" | "__newobj_ex__") => {
@@ -134,13 +140,40 @@ impl Machine<'_, '_, '_> {
             return (None, Some(next));
         }
         self.note(id, CallableUse::Called, args, at);
-        self.review(id, args, &arguments, at);
-        (self.evaluate(id, &arguments.items), None)
+        let reviewed = self.review(id, args, &arguments, at);
+        // Bytes of protocol 2, large and many, stay where they are.
+        let bytes = reviewed && self.uses.names(id) == ("_codecs", "encode");
+        let value = if bytes {
+            None
+        } else {
+            self.evaluate(id, &arguments.items)
+        };
+        (value, None)
     }
 
-    /// What a reviewed callable does with its arguments.
-    fn review(&mut self, id: GlobalId, args: Value, arguments: &Arguments, at: Span) {
-        let Some(inert) = self.uses.inert(id) else { return };
+    /// Whether the first argument is a plain name that the second one, a mapping of literal names, holds.
+    fn is_lookup(&mut self, arguments: &Arguments) -> bool {
+        let Some(Node::Object { made: None, items, .. }) = self.arena.get(arguments.item(1)) else {
+            return false;
+        };
+        let [(key, _)] = items[..] else { return false };
+        let (Value::Text(_), Value::Text(_)) = (key, arguments.item(0)) else {
+            return false;
+        };
+        let (key, name) = (self.text(key), self.text(arguments.item(0)));
+        name.is_some_and(|name| {
+            let plain =
+                name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_lowercase());
+            plain && Some(name) == key
+        })
+    }
+
+    /// What a reviewed callable does with its arguments; `false` when it is none, or not with these.
+    fn review(&mut self, id: GlobalId, args: Value, arguments: &Arguments, at: Span) -> bool {
+        let Some(inert) = self.uses.inert(id) else {
+            return false;
+        };
+        let mut plain = true;
         let shown = || self.uses.shown(id);
         if inert
             .max_arguments
@@ -155,6 +188,7 @@ impl Machine<'_, '_, '_> {
             let stated = self.text(arguments.item(word.at));
             let known = stated.is_some_and(|text| word.of.iter().any(|known| known.eq_ignore_ascii_case(&text)));
             if !known {
+                plain = false;
                 let subject = format!("{} with another word", self.uses.shown(id));
                 let term = self.show_call(id, args);
                 self.uses.act(LoadAct::CallsUnknown, &subject, term, at);
@@ -165,7 +199,7 @@ impl Machine<'_, '_, '_> {
             let subject = format!("arguments of {}", self.uses.shown(id));
             let term = self.show_call(id, args);
             self.uses.act(LoadAct::CallsUnknown, &subject, term, at);
-            return;
+            return false;
         }
         let given = |position: &usize| arguments.length.is_some_and(|n| *position < n);
         for position in inert.calls.iter().filter(|p| given(p)) {
@@ -180,6 +214,7 @@ impl Machine<'_, '_, '_> {
         for position in inert.keeps.iter().filter(|p| given(p)) {
             self.kept(arguments.item(*position), at);
         }
+        plain
     }
 
     /// `torch._tensor._rebuild_from_type_v2(function, type, args, state)` calls the function and casts to the type.
@@ -257,13 +292,13 @@ impl Machine<'_, '_, '_> {
         };
         let (module, path) = match (base, of_builtin) {
             (_, Some(kind)) => ("builtins".to_owned(), format!("{kind}.{spelled}")),
-            (Value::Global(id) | Value::Result(id), _) => self.below(id, &spelled),
+            (Value::Global(id) | Value::Result(id), _) => self.inside(id, &spelled),
             (Value::Node(_), _) => {
                 let id = match self.arena.get(base) {
                     Some(Node::Attribute { path, .. }) => Some(*path),
                     _ => self.arena.maker(base).map(|(id, _)| id),
                 };
-                self.below(id?, &spelled)
+                self.inside(id?, &spelled)
             }
             _ => return None,
         };
@@ -283,7 +318,7 @@ impl Machine<'_, '_, '_> {
         })
     }
 
-    fn below(&self, id: GlobalId, name: &str) -> (String, String) {
+    fn inside(&self, id: GlobalId, name: &str) -> (String, String) {
         let (module, path) = self.uses.names(id);
         let path = match path {
             "" => name.to_owned(),
@@ -311,6 +346,8 @@ impl Machine<'_, '_, '_> {
     pub(super) fn called(&mut self, value: Value, at: Span) {
         match value {
             Value::Global(id) => self.note(id, CallableUse::Called, Value::Plain, at),
+            // What reviewed constructors return is data, unless they say that they keep something to call.
+            Value::Node(_) if self.is_data_object(value) => {}
             Value::Node(_) => match self.arena.get(value) {
                 Some(Node::Object { made: Some(_), .. } | Node::Attribute { .. }) => {
                     let (_, next) = self.call_node(value, Value::Plain, at);
@@ -339,6 +376,11 @@ impl Machine<'_, '_, '_> {
             Value::Other | Value::Result(_) => self.unresolved(value, Value::Plain, at),
             _ => {}
         }
+    }
+
+    fn is_data_object(&self, value: Value) -> bool {
+        let inert = self.arena.maker(value).and_then(|(id, _)| self.uses.inert(id));
+        inert.is_some_and(|inert| inert.keeps.is_empty() && inert.calls.is_empty() && inert.max_arguments.is_none())
     }
 
     /// Something is kept for a later call: what is dangerous then is dangerous now.

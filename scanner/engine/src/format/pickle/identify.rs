@@ -12,6 +12,7 @@
 
 use super::Pickle;
 use super::scan::{End, look};
+use super::zfile;
 use crate::fact::{CallableUse, Fact};
 use crate::format::Parse;
 use crate::identify::{Match, Probe};
@@ -22,6 +23,9 @@ const STARTS: usize = 4096;
 
 /// What the bytes say, if they are a pickle.
 pub(super) fn identify(probe: &Probe<'_>) -> Option<Match> {
+    if zfile::is(probe.head) {
+        return Some(Match::CERTAIN);
+    }
     if let [0x80, 0..=5, ..] = probe.head {
         if let Some(found) = with_magic(probe) {
             return Some(found);
@@ -33,14 +37,17 @@ pub(super) fn identify(probe: &Probe<'_>) -> Option<Match> {
     found.then_some(Match::LIKELY)
 }
 
-/// Whether `bytes`, the value of a string in a pickle, are a pickle that names a callable.
+/// Whether `bytes`, the value of a string in a pickle, are a pickle that names a callable, or one from end to end.
 pub(super) fn is_nested(head: &[u8], length: u64) -> bool {
     let probe = Probe {
         head,
         tail: head,
         length,
     };
-    identify(&probe).is_some() && look(head).globals > 0
+    let seen = look(head);
+    let whole = u64::try_from(seen.length).ok() == Some(length) || seen.end == End::Enough;
+    let plain = matches!(head, [0x80, 0..=5, ..]) && whole && seen.opcodes >= 4;
+    (seen.globals > 0 || plain) && identify(&probe).is_some()
 }
 
 fn with_magic(probe: &Probe<'_>) -> Option<Match> {

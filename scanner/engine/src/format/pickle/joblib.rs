@@ -4,7 +4,7 @@
 //! has `numpy_array_alignment_bytes`, one byte n and n bytes 0xff, then the elements; for objects, a whole pickle.
 
 use super::machine::Machine;
-use super::term::{Node, Value};
+use super::term::{ITEMS, Node, Value};
 
 /// What stands after a wrapper.
 pub(super) enum Content {
@@ -30,6 +30,10 @@ pub(super) fn layout(machine: &mut Machine<'_, '_, '_>, wrapper: Value) -> Optio
     let Some(Node::Object { items, .. }) = machine.arena.get(*state) else {
         return None;
     };
+    // What was left out could say something else.
+    if items.len() >= ITEMS || items.iter().any(|(key, _)| !matches!(key, Value::Text(_))) {
+        return None;
+    }
     let items = items.clone();
     let (mut shape, mut dtype, mut aligned) = (None, None, false);
     for (key, value) in items {
@@ -95,5 +99,12 @@ fn element(machine: &mut Machine<'_, '_, '_>, dtype: Value) -> Option<(String, u
     let kind = name.chars().next()?;
     let number: u64 = name.get(kind.len_utf8()..)?.parse().ok()?;
     let size = if kind == 'U' { number.checked_mul(4)? } else { number };
+    // Types of any size have theirs in the state, where NumPy takes it from.
+    if let (true, Some(Value::Int(stated))) = (matches!(kind, 'S' | 'U' | 'V'), state.get(5))
+        && *stated >= 0
+        && u64::try_from(*stated).ok() != Some(size)
+    {
+        return None;
+    }
     Some((format!("{order}{name}"), size, flags || kind == 'O'))
 }

@@ -33,7 +33,7 @@ pub(super) fn is_candidate(head: &[u8], length: u64) -> bool {
     match head {
         [0x80, 0..=5, ..] | [0x1f, 0x8b, 8, ..] | [b'B', b'Z', b'h', b'1'..=b'9', b'1', ..] => true,
         [0xfd, b'7', b'z', b'X', b'Z', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => true,
-        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => true,
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] | [0x5d, 0, 0, ..] => true,
         [0xe3 | 0x63, 0, 0, 0, 0, ..] => true,
         // Base64 of the above, and of streams that begin with `c` and `(`.
         [b'g', b'A' | b'Q', ..]
@@ -89,14 +89,19 @@ pub(super) fn find(head: &[u8], length: u64) -> Option<Layer> {
 
 fn is_layer(head: &[u8], length: u64) -> bool {
     match head {
-        [0x1f, 0x8b, ..] | [b'B', b'Z', b'h', ..] | [0xfd, b'7', ..] | [0x28, 0xb5, ..] | [0x78, ..] => {
+        [0x1f, 0x8b, ..]
+        | [b'B', b'Z', b'h', ..]
+        | [0xfd, b'7', ..]
+        | [0x28, 0xb5, ..]
+        | [0x78, ..]
+        | [0x5d, 0, 0, ..] => {
             let probe = Probe {
                 head,
                 tail: head,
                 length: length.max(u64::try_from(head.len()).unwrap_or(0)),
             };
             formats(&probe).first().is_some_and(|c| {
-                matches!(c.format.id(), "gzip" | "bzip2" | "xz" | "zstd" | "zlib") && c.matched.start == 0
+                matches!(c.format.id(), "gzip" | "bzip2" | "xz" | "zstd" | "zlib" | "lzma") && c.matched.start == 0
             })
         }
         _ => identify::is_nested(head, length),

@@ -227,19 +227,18 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
             }
             b'd' => {
                 let from = self.mark();
-                let all = self.stack.split_off(from);
                 let dictionary = self.arena.dictionary();
+                let step = self.set_items(dictionary, from, at);
                 self.stack.push(dictionary);
-                return self.set_items(&all, at);
+                return step;
             }
             b'u' => {
                 let from = self.mark();
-                let all = self.stack.split_off(from);
-                return self.set_items(&all, at);
+                return self.set_items(self.below(from), from, at);
             }
             b's' => {
-                let (value, key) = (self.pop(), self.pop());
-                return self.set_items(&[key, value], at);
+                let from = self.stack.len().saturating_sub(2);
+                return self.set_items(self.below(from), from, at);
             }
             b'a' => {
                 let item = self.pop();
@@ -249,7 +248,7 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
             }
             b'e' | 0x90 => {
                 let from = self.mark();
-                let target = self.stack.get(from.saturating_sub(1)).copied().unwrap_or(Value::Other);
+                let target = self.below(from);
                 self.changes(target, "items added to", at);
                 self.move_items(from, target);
             }
@@ -486,24 +485,31 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
         self.stack.push(Value::Other);
     }
 
-    /// `SETITEM`, `SETITEMS`, `DICT`: `all` are keys and values for the object on top.
-    fn set_items(&mut self, all: &[Value], at: Span) -> Step {
-        let target = self.top();
+    /// The value below `from`.
+    fn below(&self, from: usize) -> Value {
+        let at = from.checked_sub(1);
+        at.and_then(|at| self.stack.get(at)).copied().unwrap_or(Value::Other)
+    }
+
+    /// `SETITEM`, `SETITEMS`, `DICT`: keys and values from `from` on become `target`'s.
+    fn set_items(&mut self, target: Value, from: usize, at: Span) -> Step {
         self.changes(target, "items set on", at);
-        let (pairs, odd) = all.as_chunks::<2>();
-        for [key, value] in pairs {
-            let hook = is_hook(*key, *value);
-            let kept = self.arena.set_item(target, *key, *value, hook);
+        let mut next = from;
+        while let Some([key, value]) = self.stack.get(next..).and_then(<[Value]>::first_chunk).copied() {
+            next = next.saturating_add(2);
+            let hook = is_hook(key, value);
+            let kept = self.arena.set_item(target, key, value, hook);
             // A dictionary that keeps nothing may be an object's state all the same.
             if hook && (!kept || matches!(target, Value::Plain | Value::Other)) {
-                self.called(*value, at);
+                self.called(value, at);
             }
         }
-        if odd.is_empty() {
-            Step::Next
-        } else {
-            Step::Fails("pickle: a dictionary takes keys and values in pairs")
+        let odd = next < self.stack.len();
+        self.stack.truncate(from);
+        if odd {
+            return Step::Fails("pickle: a dictionary takes keys and values in pairs");
         }
+        Step::Next
     }
 }
 

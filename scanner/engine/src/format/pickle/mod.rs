@@ -32,6 +32,7 @@ mod tests;
 mod text;
 mod torch;
 mod uses;
+mod zfile;
 
 use super::{Cursor, Format, Input, Parse};
 use crate::finding::{ErrorCode, ScanError};
@@ -66,6 +67,9 @@ impl Format for Pickle {
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.gaps(Gaps::Never);
+        if input.read_up_to(0, 32).is_ok_and(|head| zfile::is(&head)) {
+            return zfile::parse(input, out);
+        }
         let mut uses = Uses::default();
         streams(input, &mut uses, out);
         if uses.is_full() {

@@ -52,45 +52,46 @@ pub(super) fn read<'s>(
 ) -> Result<Option<Operand<'s>>, ReadFault> {
     let start = cursor.position();
     let first = start.saturating_add(1);
-    let known = match op.argument {
+    match op.argument {
         Argument::None => {
             cursor.skip(1)?;
             return Ok(Some(Operand::Nothing));
         }
-        _ => {
-            let ahead = cursor.ahead(AHEAD.try_into().unwrap_or(u64::MAX))?;
-            let known = buffer.short.get_mut(..ahead.len()).unwrap_or_default();
-            known.copy_from_slice(ahead.get(..known.len()).unwrap_or_default());
-            known.len()
-        }
-    };
-    let seen = buffer.short.get(1..known).unwrap_or_default();
-    match op.argument {
-        Argument::None => Ok(Some(Operand::Nothing)),
         Argument::Fixed(width) => {
-            let bytes = fixed(seen, width);
-            cursor.skip(1)?;
-            cursor.skip(u64::from(width))?;
-            Ok(Some(Operand::Fixed(bytes)))
+            let ahead = cursor.ahead(9)?;
+            let bytes = fixed(ahead.get(1..).unwrap_or_default(), width);
+            cursor.skip(u64::from(width).saturating_add(1))?;
+            return Ok(Some(Operand::Fixed(bytes)));
         }
         Argument::Counted(width) => {
+            let ahead = cursor.ahead(32)?;
+            let seen = ahead.get(1..).unwrap_or_default();
             let length = u64::from_le_bytes(fixed(seen, width));
-            cursor.skip(1)?;
-            cursor.skip(u64::from(width))?;
-            let begin = cursor.position();
-            // A length that lies is said with the bytes it asks for.
-            cursor.skip(length)?;
             let mut head = [0u8; 16];
             let data = seen.get(usize::from(width)..).unwrap_or_default();
             let kept = usize::try_from(length).unwrap_or(usize::MAX).min(16);
             for (to, from) in head.iter_mut().zip(data.iter().take(kept)) {
                 *to = *from;
             }
-            Ok(Some(Operand::Data {
+            cursor.skip(u64::from(width).saturating_add(1))?;
+            let begin = cursor.position();
+            // A length that lies is said with the bytes it asks for.
+            cursor.skip(length)?;
+            return Ok(Some(Operand::Data {
                 span: Span::saturating_at(begin, length),
                 head,
-            }))
+            }));
         }
+        Argument::Line | Argument::TwoLines => {}
+    }
+    let known = {
+        let ahead = cursor.ahead(AHEAD.try_into().unwrap_or(u64::MAX))?;
+        let known = buffer.short.get_mut(..ahead.len()).unwrap_or_default();
+        known.copy_from_slice(ahead.get(..known.len()).unwrap_or_default());
+        known.len()
+    };
+    let seen = buffer.short.get(1..known).unwrap_or_default();
+    match op.argument {
         Argument::Line => {
             if let Some(end) = memchr::memchr(b'\n', seen) {
                 let length = u64::try_from(end).unwrap_or(u64::MAX);
@@ -110,7 +111,7 @@ pub(super) fn read<'s>(
                 text: &buffer.long,
             }))
         }
-        Argument::TwoLines => {
+        _ => {
             if let Some(end) = memchr::memchr_iter(b'\n', seen).nth(1) {
                 let length = u64::try_from(end).unwrap_or(u64::MAX);
                 cursor.skip(length.saturating_add(2))?;

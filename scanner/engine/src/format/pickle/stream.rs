@@ -9,7 +9,7 @@ use super::layers::{self, Base64, Layer};
 use super::machine::{Machine, Step};
 use super::opcodes::{Opcode, opcode};
 use super::operand::{self, Buffer, Operand};
-use super::scan::look_inside;
+use super::scan::{End, look_inside};
 use super::term::{Node, Value};
 use super::uses::Uses;
 use crate::fact::{CallableUse, Fact, LoadAct};
@@ -284,11 +284,13 @@ impl Reader<'_, '_, '_, '_, '_> {
             );
         }
         // Only joblib passes over an array: to any other unpickler its bytes are opcodes.
-        let opcodes = self.cursor.ahead(4096).is_ok_and(|bytes| {
+        let program = self.cursor.ahead(4096).is_ok_and(|bytes| {
             let seen = look_inside(&bytes);
-            seen.globals > 0 && seen.calls > 0
+            let varied = bytes.iter().any(|byte| Some(byte) != bytes.first());
+            let unbroken = matches!(seen.end, End::Enough | End::Cut) && seen.opcodes >= 64;
+            (seen.globals > 0 && seen.calls > 0) || (unbroken && varied)
         });
-        if opcodes && matches!(layout.content, Content::Elements(_)) {
+        if program && matches!(layout.content, Content::Elements(length) if length >= 16) {
             let term = "opcodes inside an array".to_owned();
             self.machine
                 .uses

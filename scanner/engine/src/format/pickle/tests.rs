@@ -1,8 +1,10 @@
 //! Streams of every protocol, benign and hostile, real-shaped and broken.
 
 mod differential;
+mod layers;
 mod recognition;
 mod techniques;
+mod told_apart;
 
 use super::identify::identify;
 use super::opcodes::{OPCODES, opcode};
@@ -163,12 +165,15 @@ fn system_is_found_in_every_form() {
 
 #[test]
 fn a_first_argument_hides_the_rest_only_when_it_ends_in_the_file() {
-    let call = build::os_system(0);
+    let call = build::program(0, "c:fixture.loader:restore ( q:true t R .");
     for (length, pickle) in [(20_000u32, true), (0x0a0d_0d00, false)] {
         let mut bytes = [b"B", &length.to_le_bytes()[..], &[0; 20_000]].concat();
         bytes.extend_from_slice(b"0");
         bytes.extend_from_slice(&call);
         assert_eq!(matched(&bytes).is_some(), pickle, "{length}");
+        // What is known to be dangerous is a pickle wherever it stands.
+        bytes.extend_from_slice(&build::os_system(0));
+        assert!(matched(&bytes).is_some(), "{length}");
     }
 }
 
@@ -177,204 +182,6 @@ fn a_list_of_words_is_no_broken_pickle() {
     let list = b"cargo-x86_64-unknown-linux-gnu\nclippy-preview-x86_64-unknown-linux-gnu\nrust-docs\n";
     let code = b"cos\nsystem\n(S'true'\ntRp0\n\xff\xff";
     assert_eq!((matched(list), matched(code).is_some()), (None, true));
-}
-
-#[test]
-fn uses_are_told_apart() {
-    let p2 = || Asm::proto(2);
-    let call = |module: &str, name: &str, args: fn(Asm) -> Asm| args(p2().global(module, name)).reduce().stop().done();
-    let table: Vec<(&str, Vec<u8>, &[&str])> = vec![
-        ("named", p2().global("a", "b").stop().done(), &["a.b Named"]),
-        ("called", call("a", "b", Asm::empty_tuple), &["a.b Called"]),
-        (
-            "constructed",
-            p2().global("a", "b").empty_tuple().newobj().stop().done(),
-            &["a.b Constructed"],
-        ),
-        (
-            "result called",
-            p2().global("a", "b")
-                .empty_tuple()
-                .reduce()
-                .empty_tuple()
-                .reduce()
-                .stop()
-                .done(),
-            &["a.b Called", "CallsResult result of a.b"],
-        ),
-        (
-            "persistent object called",
-            p2().none().binpersid().empty_tuple().reduce().stop().done(),
-            &["CallsUnknown a value made while loading"],
-        ),
-        (
-            "extension",
-            p2().ext1(7).empty_tuple().reduce().stop().done(),
-            &["Extension extension 7", "CallsUnknown a value made while loading"],
-        ),
-        (
-            "computed name",
-            Asm::proto(4)
-                .short_binunicode("os")
-                .none()
-                .binpersid()
-                .stack_global()
-                .empty_tuple()
-                .reduce()
-                .stop()
-                .done(),
-            &["ComputesName os.<computed>", "CallsUnknown a value made while loading"],
-        ),
-        (
-            "type of one",
-            call("builtins", "type", |a| a.none().tuple1()),
-            &["builtins.type Called"],
-        ),
-        (
-            "type of three",
-            call("builtins", "type", |a| {
-                a.binunicode("X").empty_tuple().empty_dict().tuple3()
-            }),
-            &["builtins.type Called", "CallsUnknown builtins.type with more arguments"],
-        ),
-        (
-            "defaultdict keeps its factory",
-            call("collections", "defaultdict", |a| a.global("a", "b").tuple1()),
-            &["collections.defaultdict Called", "a.b Named"],
-        ),
-        (
-            "defaultdict with arguments nobody sees",
-            call("collections", "defaultdict", |a| a.none().binpersid()),
-            &["collections.defaultdict Called"],
-        ),
-        (
-            "reconstructor",
-            call("copy_reg", "_reconstructor", |a| {
-                a.global("a", "B").global("__builtin__", "object").none().tuple3()
-            }),
-            &[
-                "copy_reg._reconstructor Called",
-                "a.B Constructed",
-                "__builtin__.object Named",
-            ],
-        ),
-        (
-            "newobj function",
-            call("copyreg", "__newobj__", |a| a.global("a", "B").tuple1()),
-            &["copyreg.__newobj__ Named", "a.B Constructed"],
-        ),
-        (
-            "partial kept",
-            call("functools", "partial", |a| a.global("a", "b").tuple1()),
-            &["a.b Named"],
-        ),
-        (
-            "partial called",
-            p2().global("functools", "partial")
-                .global("a", "b")
-                .tuple1()
-                .reduce()
-                .empty_tuple()
-                .reduce()
-                .stop()
-                .done(),
-            &["a.b Called", "CallsResult result of functools.partial"],
-        ),
-        (
-            "index made by pandas",
-            call("pandas.core.indexes.base", "_new_Index", |a| {
-                a.global("a", "B").empty_dict().tuple2()
-            }),
-            &["pandas.core.indexes.base._new_Index Called", "a.B Constructed"],
-        ),
-        (
-            "rebuild hands on",
-            call("torch._tensor", "_rebuild_from_type_v2", |a| {
-                let a = a.mark().global("collections", "defaultdict").global("a", "T");
-                a.global("os", "system").tuple1().none().tuple()
-            }),
-            &[
-                "torch._tensor._rebuild_from_type_v2 Called",
-                "collections.defaultdict Called",
-                "a.T Called",
-                "os.system Called",
-            ],
-        ),
-        (
-            "state of a module",
-            p2().global("a", "b").empty_dict().build().stop().done(),
-            &["a.b Named", "Overwrites a.b"],
-        ),
-        (
-            "items of a module",
-            p2().global("sys", "modules")
-                .binunicode("x")
-                .none()
-                .setitem()
-                .stop()
-                .done(),
-            &["sys.modules Named", "Overwrites sys.modules"],
-        ),
-        (
-            "setstate in slots",
-            p2().global("a", "b")
-                .empty_tuple()
-                .newobj()
-                .none()
-                .empty_dict()
-                .binunicode("__setstate__")
-                .global("c", "d")
-                .setitem()
-                .tuple2()
-                .build()
-                .stop()
-                .done(),
-            &["a.b Constructed", "c.d Called"],
-        ),
-        (
-            "attribute that is no hook",
-            p2().global("a", "b")
-                .empty_tuple()
-                .newobj()
-                .empty_dict()
-                .binunicode("activation")
-                .global("c", "d")
-                .setitem()
-                .build()
-                .stop()
-                .done(),
-            &["a.b Constructed", "c.d Named"],
-        ),
-        (
-            "persistent id with a callable",
-            p2().global("a", "b").none().tuple2().binpersid().stop().done(),
-            &["a.b Called"],
-        ),
-        (
-            "escaped names",
-            Asm::proto(4)
-                .unicode("\\u006fs")
-                .string("'s\\x79stem'")
-                .stack_global()
-                .stop()
-                .done(),
-            &["os.system Named"],
-        ),
-        (
-            "load from bytes, not a stream",
-            call("torch.storage", "_load_from_bytes", |a| {
-                a.binbytes(b"nothing at all").tuple1()
-            }),
-            &["torch.storage._load_from_bytes Called"],
-        ),
-    ];
-    let wrong: Vec<String> = table
-        .into_iter()
-        .map(|(name, bytes, expected)| (name, uses(&parse(&bytes)), expected))
-        .filter(|(_, found, expected)| found != expected)
-        .map(|(name, found, expected)| format!("{name}: {found:?}, not {expected:?}"))
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -521,102 +328,6 @@ fn pickles_in_bytes_are_nested_artifacts() {
     assert!(parse(&data).children().is_empty());
     let short = Asm::proto(4).short_binbytes(&inner).stop().done();
     assert_eq!(parse(&short).children().len(), 1);
-}
-
-/// The formats of everything nested in `bytes`, and whether `os.system` is said to be called.
-fn nested(bytes: Vec<u8>) -> (Vec<&'static str>, bool) {
-    let scanner = Scanner::new(Options {
-        jobs: 1,
-        ..Options::default()
-    })
-    .unwrap();
-    let report = scanner.scan_bytes("model.pkl", bytes);
-    let formats = report.artifacts.iter().skip(1).map(|a| a.format).collect();
-    let all = report.artifacts.iter().flat_map(|a| &a.findings);
-    let found = all.into_iter().any(|f| f.finding.code == code::UNSAFE_CALLABLE);
-    (formats, found)
-}
-
-#[test]
-fn layers_inside_texts_and_bytes_are_taken_off() {
-    let inner = build::os_system(4);
-    let old = String::from_utf8(build::os_system(0)).unwrap();
-    let zipped = probity_tests::build::gzip::gzip(&inner);
-    let base64 = base64(&inner);
-    let table: Vec<(&str, Vec<u8>, &[&str])> = vec![
-        ("bytes", Asm::proto(4).short_binbytes(&inner).stop().done(), &["pickle"]),
-        ("text", Asm::proto(4).short_binunicode(&old).stop().done(), &["pickle"]),
-        (
-            "gzip",
-            Asm::proto(4).short_binbytes(&zipped).stop().done(),
-            &["gzip", "pickle"],
-        ),
-        (
-            "base64",
-            Asm::proto(4).short_binunicode(&base64).stop().done(),
-            &["pickle"],
-        ),
-        (
-            "base64 in base64 is left to the next reader",
-            Asm::proto(4).binunicode(&self::base64(base64.as_bytes())).stop().done(),
-            &[],
-        ),
-    ];
-    for (name, bytes, formats) in table {
-        let (found, said) = nested(bytes);
-        assert_eq!((found.as_slice(), said), (formats, !formats.is_empty()), "{name}");
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |n, b| (n << 8) | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at)) as usize & 63];
-            out.push(if at > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    out
-}
-
-#[test]
-fn ordinary_texts_are_no_layers() {
-    let words = [
-        "characterisation of the problem",
-        "(see the figure on page three)",
-        "eJust a text that goes on and on and on",
-        "gAtsby and others in a line of text",
-        "YouTube0123456789012345678901234567890123",
-        "c\nd\nthese are lines of a poem\n",
-        "KGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKGKG",
-        "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
-    ];
-    for text in words {
-        let bytes = Asm::proto(4).short_binunicode(text).stop().done();
-        assert!(parse(&bytes).children().is_empty(), "{text}");
-    }
-}
-
-#[test]
-fn findings_show_the_call() {
-    let bytes = build::program(2, "c:os:system s:true 1 R c:fixture:load ( s:a n:3 N l 1 R 2 .");
-    let found = parse(&bytes);
-    let term = |wanted: &str| {
-        found.facts().iter().find_map(|f| match f {
-            Fact::Act {
-                act: LoadAct::Uses,
-                subject,
-                term,
-                span,
-            } if **subject == *wanted => Some((term.to_string(), bytes[span.start() as usize])),
-            _ => None,
-        })
-    };
-    assert_eq!(term("os.system"), Some(("os.system(\"true\")".to_owned(), b'R')));
-    let long = "fixture.load([\"a\", 3, …])".to_owned();
-    assert_eq!(term("fixture.load").map(|t| t.0), Some(long));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The most distinct names kept of one file.
 const MOST: usize = 1 << 16;
+/// Dangerous names kept beyond.
+const MOST_DANGEROUS: usize = 1 << 10;
 /// The most acts of one kind, each with another subject.
 const MOST_ACTS: usize = 64;
 
@@ -43,19 +45,23 @@ impl Uses {
             return *id;
         }
         let id = GlobalId::try_from(self.all.len()).unwrap_or(GlobalId::MAX);
-        if self.all.len() >= MOST {
-            self.full = true;
-            return id;
-        }
         let mut lines = spelled.splitn(2, |byte| *byte == b'\n');
         let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
         let (module, name) = (text(), text());
         let known = callables();
+        let dangerous = matches!(known.classify(&module, &name), Classification::Dangerous { .. });
+        if self.all.len() >= MOST {
+            self.full = true;
+            // A flood of names does not hide the one that matters.
+            if !dangerous || self.all.len() >= MOST.saturating_add(MOST_DANGEROUS) {
+                return GlobalId::MAX;
+            }
+        }
         self.all.push(Global {
             usage: None,
             span,
             inert: known.inert(&module, &name),
-            dangerous: matches!(known.classify(&module, &name), Classification::Dangerous { .. }),
+            dangerous,
             module: module.into(),
             name: name.into(),
             term: None,
