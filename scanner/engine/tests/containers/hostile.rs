@@ -3,6 +3,7 @@
 use crate::common::{check, found};
 use probity_engine::pipeline::{Options, Scanner, Silent};
 use probity_tests::build::files::{Files, Image, model, wheel};
+use proptest::prelude::*;
 use std::time::Instant;
 
 fn mixed() -> Files {
@@ -74,4 +75,63 @@ fn deep_folders_cost_no_more_than_flat_ones() {
     let report = crate::common::scan("a.tar", files.tar());
     assert!(found(&report).is_empty(), "{:?}", found(&report));
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+/// Names that inspections read, each in a place where they do.
+const NAMES: &[&str] = &[
+    "config.json",
+    "tokenizer_config.json",
+    "modules.json",
+    "model_index.json",
+    "adapter_config.json",
+    "model.safetensors.index.json",
+    "chat_template.jinja",
+    "modeling.py",
+    "package.json",
+    "binding.gyp",
+    "x-1.dist-info/RECORD",
+    "x-1.dist-info/METADATA",
+    "x-1.dist-info/WHEEL",
+    "x-1.dist-info/entry_points.txt",
+    "a.pth",
+    "oci-layout",
+    "index.json",
+    "manifest.json",
+    "info/link.json",
+    "etc/.wh.x",
+];
+
+/// What is close to what they expect there.
+const TEXTS: &[&str] = &[
+    r#"{"auto_map": {"a": ["b.c", "../d.e", "x--f.g"]}, "trust_remote_code": true}"#,
+    r#"{"weight_map": {"a": "b.safetensors", "c": "../d"}, "metadata": {"total_size": 99999999999999999999}}"#,
+    r#"{"manifests": [{"digest": "sha256:../x", "size": -1}], "layers": [{"digest": 1}]}"#,
+    r#"[{"Config": "../x", "Layers": ["/a", "b"]}]"#,
+    r#"{"name": 1, "scripts": {"install": "node -e"}, "bin": {"": ""}, "bundledDependencies": [".."]}"#,
+    "a,sha256=,\n\",\n../x,md5=1,\n,,,\n",
+    "import os\nimport a;b()\n",
+    "if __name__ == '__main__': exec(f'{eval(1)",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_the_files_hold_no_inspection_fails(
+        files in prop::collection::vec((0..NAMES.len(), 0..TEXTS.len(), any::<u16>(), any::<u8>(), any::<bool>()), 1..12),
+    ) {
+        let mut all = Files::default();
+        for (name, text, at, byte, whole) in files {
+            let mut data = TEXTS[text].as_bytes().to_vec();
+            let at = usize::from(at) % data.len();
+            data[at] = byte;
+            if !whole {
+                data.truncate(at);
+            }
+            all = all.with(NAMES[name], data);
+        }
+        let report = crate::common::scan("a.tar", all.tar());
+        prop_assert!(!crate::common::errors(&report).iter().any(|e| e.starts_with("internal")));
+        prop_assert!(report.artifacts[0].findings.iter().all(|f| !f.finding.region.is_empty() || f.finding.key == "more"));
+    }
 }

@@ -95,6 +95,8 @@ struct Reading {
     acts: BTreeMap<Scope, BTreeSet<Act>>,
     /// Which function each scope calls.
     calls: BTreeMap<Scope, BTreeSet<usize>>,
+    /// Whether the source assigns its own `__name__`.
+    renamed: bool,
 }
 
 /// One logical line while it is read.
@@ -110,6 +112,8 @@ struct Line {
     dynamic: Vec<Act>,
     /// `if __name__ == "__main__":`, as far as it matched.
     main: usize,
+    /// Whether something before it may make the condition hold all the same.
+    either: bool,
     /// `import` and `from` statements, and assignments.
     statement: Vec<String>,
 }
@@ -132,6 +136,7 @@ impl Line {
             decodes: false,
             dynamic: Vec::new(),
             main: 0,
+            either: false,
             statement: Vec::new(),
         }
     }
@@ -225,10 +230,8 @@ impl Reading {
         while let Some(token) = lexer.next() {
             match &token {
                 Token::Line(column) => {
-                    self.end(
-                        std::mem::replace(&mut line, Line::new(*column, Scope::Import)),
-                        &mut blocks,
-                    );
+                    self.end(&line);
+                    line = Line::new(*column, Scope::Import);
                     while blocks.last().is_some_and(|b| b.column >= *column) {
                         blocks.pop();
                     }
@@ -295,7 +298,7 @@ impl Reading {
                 _ => chain.clear(),
             }
         }
-        self.end(line, &mut blocks);
+        self.end(&line);
     }
 
     /// A call of the name in `chain`. The full name when it is one that gives a callable by its name.
@@ -326,19 +329,26 @@ impl Reading {
         matches!(full.as_str(), "__import__" | "importlib.import_module" | "getattr").then_some(full)
     }
 
-    /// What the words of a line say about its structure.
-    fn word(&mut self, token: &Token<'_>, line: &mut Line, blocks: &mut Vec<Block>) {
-        line.words = line.words.saturating_add(1);
-        let matches_main = match (line.main, token) {
-            (0, Token::Name(word)) => word == "if" && line.words == 1,
-            (1, Token::Name(word)) => word == "__name__",
-            (2 | 3, Token::Op('=')) => true,
-            (4, Token::Text(body, false)) => *body == "__main__",
-            (5, Token::Op(':')) => true,
+    /// `if __name__ == "__main__":`, perhaps with other conditions and `and` before it: what stands below does not run at
+    /// import, unless the source has given itself that name.
+    fn guard(&self, token: &Token<'_>, line: &mut Line, blocks: &mut Vec<Block>) {
+        let starts = match token {
+            Token::Name(word) if line.words == 1 => word == "if",
+            Token::Name(word) => word == "and" && line.first == "if" && !line.either && line.depth == 0,
             _ => false,
         };
-        line.main = if matches_main { line.main.saturating_add(1) } else { 0 };
-        if line.main == 6 {
+        line.either |= matches!(token, Token::Name(word) if matches!(&**word, "or" | "else" | "lambda"));
+        let next = match (line.main, token) {
+            _ if starts => 1,
+            (1, Token::Name(word)) if word == "__name__" => 2,
+            (2, Token::Op('=')) => 3,
+            (3, Token::Op('=')) => 4,
+            (4, Token::Text("__main__", false)) => 5,
+            (5, Token::Op(':')) => 6,
+            _ => 0,
+        };
+        line.main = next;
+        if next == 6 && !self.renamed {
             blocks.push(Block {
                 column: line.column,
                 scope: Scope::Never,
@@ -346,6 +356,12 @@ impl Reading {
             });
             line.scope = Scope::Never;
         }
+    }
+
+    /// What the words of a line say about its structure.
+    fn word(&mut self, token: &Token<'_>, line: &mut Line, blocks: &mut Vec<Block>) {
+        line.words = line.words.saturating_add(1);
+        self.guard(token, line, blocks);
         match token {
             Token::Op('(' | '[' | '{') => line.depth = line.depth.saturating_add(1),
             Token::Op(')' | ']' | '}') => line.depth = line.depth.saturating_sub(1),
@@ -394,9 +410,7 @@ impl Reading {
         let scope = match (header, class) {
             (Header::Class, _) => above.map_or(Scope::Import, |b| b.scope),
             // Making an instance runs these; calling a class is calling them.
-            (Header::Function, Some(class)) if matches!(name, "__init__" | "__new__" | "__call__") => {
-                Scope::Function(class)
-            }
+            (Header::Function, Some(class)) if matches!(name, "__init__" | "__new__") => Scope::Function(class),
             (Header::Function, Some(_)) => Scope::Never,
             (Header::Function, None) => Scope::Function(self.function(name)),
         };
@@ -408,15 +422,12 @@ impl Reading {
         });
     }
 
-    fn end(&mut self, line: Line, _blocks: &mut Vec<Block>) {
-        for mut act in line.dynamic.iter().cloned() {
-            if line.decodes {
-                act.kind = ActKind::Decoded;
-            }
-            // A library compiles patterns and templates; what runs text by itself counts.
-            self.act(line.scope, act.kind, &act.call, act.line);
+    fn end(&mut self, line: &Line) {
+        for act in &line.dynamic {
+            let kind = if line.decodes { ActKind::Decoded } else { act.kind };
+            self.act(line.scope, kind, &act.call, act.line);
         }
-        self.statement(&line);
+        self.statement(line);
     }
 
     /// Imports and plain assignments give names to callables.
@@ -450,6 +461,7 @@ impl Reading {
                 }
             }
             Some((name, rest)) => {
+                self.renamed |= *name == "__name__" && rest.first() == Some(&"=");
                 if let Some((&"=", value)) = rest.split_first()
                     && value.len() <= LEVELS
                     && !value.is_empty()

@@ -57,6 +57,22 @@ fn what_runs_at_import_is_told_from_what_is_only_defined() {
         "import os\nif __name__ == '__main__': pass\nelse: os.system('true')\n",
         &[("os.system", Process, 3)],
     );
+    check(
+        "import os\nif os.name and __name__ == '__main__':\n  os.system('true')\n",
+        &[],
+    );
+    check(
+        "import os\nif 1 or 2 and __name__ == '__main__':\n  os.system(1)\n",
+        &[("os.system", Process, 3)],
+    );
+    check(
+        "import os\nif {0 and __name__ == '__main__': 1}:\n  os.system(1)\n",
+        &[("os.system", Process, 3)],
+    );
+    check(
+        "import os\n__name__ = '__main__'\nif __name__ == '__main__':\n  os.system(1)\n",
+        &[("os.system", Process, 4)],
+    );
     check("import os; os.system('true')\n", &[("os.system", Process, 1)]);
     check("import os\nx = os.system\nx('true')\n", &[("os.system", Process, 3)]);
     check("__import__('os').system('true')\n", &[("os.system", Process, 1)]);
