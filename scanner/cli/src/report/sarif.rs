@@ -307,10 +307,14 @@ fn role(a: &Artifact) -> &'static str {
 
 /// The location of a root. Standard input has no place that a base could be put before.
 fn location(root: &Artifact) -> Value {
-    let uri = uri::from_path(&root.path, root.kind == Kind::Directory);
+    located(&root.path, root.kind == Kind::Directory)
+}
+
+fn located(path: &str, directory: bool) -> Value {
+    let uri = uri::from_path(path, directory);
     match uri.strip_prefix("file:///") {
-        Some(path) if path.split('/').any(|c| c == "..") => json!({ "uri": path, "uriBaseId": ROOT }),
-        None if root.path != "-" => json!({ "uri": uri, "uriBaseId": BASE }),
+        Some(below) if below.split('/').any(|c| c == "..") => json!({ "uri": below, "uriBaseId": ROOT }),
+        None if path != "-" => json!({ "uri": uri, "uriBaseId": BASE }),
         _ => json!({ "uri": uri }),
     }
 }
@@ -352,7 +356,7 @@ fn elsewhere(other: &Elsewhere) -> Value {
             let full = format!("{}!{nested}", other.path);
             json!({ "logicalLocations": [{ "name": name, "fullyQualifiedName": full, "kind": "member" }] })
         }
-        None => json!({ "physicalLocation": { "artifactLocation": { "uri": uri::from_path(&other.path, false) } } }),
+        None => json!({ "physicalLocation": { "artifactLocation": located(&other.path, false) } }),
     }
 }
 

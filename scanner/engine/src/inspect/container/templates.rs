@@ -72,7 +72,7 @@ fn drift(container: &Container<'_>, folder: &[u8], out: &mut Outcome<'_>) {
         }
     }
     // A GGUF file holds its template as an artifact, of which the digest is known.
-    let digests = [text.as_str(), text.trim_end()].map(|t| Sha256::digest(t));
+    let digests = [text.as_str(), text.trim_end()].map(Sha256::digest);
     for member in container.directly_in(folder).filter(|m| m.format() == "gguf") {
         let template = member.artifacts.iter().find(|a| {
             a.nested
