@@ -7,6 +7,7 @@ mod expression;
 mod load;
 mod model;
 mod pattern;
+mod rule;
 #[cfg(test)]
 mod tests;
 mod vector;

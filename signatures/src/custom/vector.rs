@@ -69,7 +69,7 @@ impl<'t> Loader<'t, '_> {
             }
         };
         Some(Vector {
-            line: self.vector_line(span.start),
+            line: self.line(span.start),
             content,
             fires,
             region: self.text(table, "region").map(|(text, _)| text),
