@@ -256,9 +256,7 @@ fn close_node(
     if zero_gaps_are_padding(&node.ledger) {
         claim_zero_gaps(&mut node.ledger, &swept.fills);
     }
-    swept
-        .matches
-        .sort_by(|a, b| (a.pattern, a.span).cmp(&(b.pattern, b.span)));
+    swept.matches.sort_by_key(|hit| (hit.pattern, hit.span));
     let mut swept_errors = std::mem::take(&mut swept.errors);
     let mut findings = std::mem::take(&mut node.findings);
     findings.append(std::mem::take(&mut swept.findings));
