@@ -13,7 +13,7 @@ use probity_engine::pipeline::{Depth, Options, Scanner, Stream};
 use probity_engine::policy::Policy;
 use probity_engine::source::Limits;
 use probity_signatures::declared::Declared;
-use probity_signatures::rules as built_in;
+use probity_signatures::{Rules, rules as built_in};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -101,7 +101,10 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
 
 /// What the user decided beforehand; `None` when the policy is refused, and why is told.
 fn decided(args: &ScanArgs, custom: Option<&CustomRules>) -> Result<Option<Policy>> {
-    let known = custom.map_or_else(|| built_in(), |custom| custom.catalogue());
+    let known: &Rules = match custom {
+        Some(custom) => custom.catalogue(),
+        None => built_in(),
+    };
     let mut decided = match &args.policy {
         Some(path) => match policy::load(path, args.color, known)? {
             Some(policy) => policy,
