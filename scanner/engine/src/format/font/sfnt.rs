@@ -8,6 +8,7 @@
 //!
 //! Tables are padded to 4 bytes. Fonts of a collection share tables, and so do tables of some fonts.
 
+use crate::finding::{Finding, code};
 use crate::format::{Cursor, Format, Input, Parse, ReadFault};
 use crate::identify::{Match, Probe};
 use crate::ledger::{Fill, Role};
@@ -18,6 +19,8 @@ use std::collections::BTreeMap;
 /// A font or a collection of fonts.
 pub(in crate::format) struct Sfnt;
 
+/// The most bytes between two tables that are taken for leftovers.
+const LEFTOVER: u64 = 512;
 /// The most tables of a font, and fonts of a collection, that are read.
 const MOST: u16 = 512;
 
@@ -129,6 +132,15 @@ fn claim(input: &Input<'_>, out: &mut Parse, tables: &Tables) {
         }
         if padded > covered && last == covered {
             out.padding(Span::new(covered, padded), Fill::Zero, format!("{tag} table fill"));
+        }
+        // Editors of old leave bytes of former tables between those of today.
+        let from = covered.max(padded);
+        let left = Span::new(from.min(next), next.min(input.len()));
+        if ordered.peek().is_some() && !left.is_empty() && left.len() <= LEFTOVER {
+            let rule = "font: bytes lie between tables and belong to none (14496-22, 4.3)";
+            let finding = Finding::new(code::MALFORMED, left, rule).case("lenient").key(rule);
+            out.finding(finding);
+            out.leaf(left, Role::Data, format!("behind {tag} table"));
         }
     }
 }

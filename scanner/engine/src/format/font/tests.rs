@@ -1,4 +1,4 @@
-use crate::format::laws::{cases, holds, identified, map, parse, survives};
+use crate::format::laws::{cases, holds, identified, map, parse, survives, unclaimed};
 use probity_tests::build::font;
 
 #[test]
@@ -47,6 +47,19 @@ fn tables_that_lie_are_told() {
     file[43] = 0xff;
     assert_eq!(cases(&parse("font", &file)), ["malformed -"]);
     assert_eq!(identified(b"\0\x01\0\0\0\0\0\0\0\0\0\0headaaaabbbbcccc"), "data");
+}
+
+#[test]
+fn leftovers_between_tables_are_told_apart_from_room_for_more() {
+    for (length, expected) in [(0usize, 0usize), (12, 1), (512, 1), (516, 0)] {
+        let mut file = font::sfnt();
+        file[38..40].copy_from_slice(&u16::try_from(100 + length).unwrap().to_be_bytes());
+        file.splice(100..100, vec![7; length]);
+        let parsed = parse("font", &file);
+        assert_eq!(cases(&parsed), vec!["malformed lenient"; expected], "{length}");
+        let rest = if length > 512 { length } else { 0 };
+        assert_eq!(unclaimed(parsed, file.len()), u64::try_from(rest).unwrap());
+    }
 }
 
 #[test]

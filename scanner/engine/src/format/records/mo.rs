@@ -7,11 +7,12 @@
 //! | 8 | 4 | number of strings |
 //! | 12 | 8 | offsets of the tables of originals and translations: pairs of length and offset |
 //! | 20 | 8 | size and offset of the hash table |
+//! | 28 | 20 | minor revision 1: counts and offsets of tables of system-dependent strings |
 
 use crate::format::{Format, Input, Parse, ReadFault};
 use crate::identify::{Match, Probe};
 use crate::ledger::Role;
-use crate::span::Span;
+use crate::span::{Span, SpanSet};
 
 /// A message catalogue.
 pub(in crate::format) struct Mo;
@@ -108,5 +109,13 @@ fn tables(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         Role::Strings,
         "strings",
     );
+    // Minor revision 1 has further tables, of strings that depend on the system; they lie between the others and behind
+    // them, and are claimed as they stand.
+    if head.revision & 0xffff == 1 {
+        let claimed = SpanSet::from_spans(out.view().leaves().map(|leaf| leaf.span));
+        for gap in claimed.complement(input.whole()).iter() {
+            out.leaf(gap, Role::Strings, "system-dependent strings");
+        }
+    }
     Ok(())
 }

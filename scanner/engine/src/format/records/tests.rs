@@ -66,6 +66,14 @@ fn catalogues_are_claimed_in_both_byte_orders() {
         );
         holds("mo", &file, true);
     }
+    let mut newer = records::mo(false);
+    newer[6] = 0;
+    newer[4] = 1;
+    newer.extend_from_slice(b"more");
+    assert_eq!(
+        map(&parse("mo", &newer)).last().unwrap(),
+        "76 4 strings system-dependent strings"
+    );
     survives("mo", b"\xde\x12\x04\x95\0\0\0\0\x02\0\0\0\x1c\0\0\0\x2c\0\0\0");
 }
 

@@ -183,7 +183,7 @@ fn decoder<'r>(coder: &Coder, mut inputs: Vec<Boxed<'r>>) -> Result<Boxed<'r>, S
         return Ok(filter(inner, from));
     }
     Ok(match coder.method {
-        0 => Box::new(inner.take(coder.size)),
+        0 => inner,
         3 => {
             let distance = coder.properties.first().copied().unwrap_or(0);
             Box::new(DeltaReader::new(inner, usize::from(distance).saturating_add(1)))
