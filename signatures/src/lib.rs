@@ -1,7 +1,8 @@
 //! What an artifact should be, as data with a typed loader.
 //!
 //! `rules/` holds one file per finding code: its severity, its cases and its documentation. `known/` holds what is known
-//! about the callables a pickle may name. [`declared`] loads the sets that users write: what an artifact is and may touch; [`custom`] loads the rules that they
+//! about the callables a pickle may name, the operators of a computation graph and the objects of a Keras configuration.
+//! [`declared`] loads the sets that users write: what an artifact is and may touch; [`custom`] loads the rules that they
 //! write: what to look for. This crate loads and matches what those files declare and does nothing else:
 //! it reads no artifact and decides no verdict.
 

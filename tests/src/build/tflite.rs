@@ -23,6 +23,8 @@ pub struct Tflite {
     pub shape: Vec<i32>,
     /// Metadata: a name and the content of its buffer.
     pub metadata: Vec<(String, Vec<u8>)>,
+    /// The content of a further buffer that nothing names.
+    pub unnamed: Option<Vec<u8>>,
     /// Offset and size of a further buffer that lies outside of the FlatBuffer.
     pub outside: Option<(u64, u64)>,
     /// Bytes behind the model.
@@ -37,6 +39,7 @@ impl Tflite {
             data: weights(12),
             shape: vec![4, 3],
             metadata: vec![("min_runtime_version".into(), b"1.5.0\0\0\0\0\0\0\0\0\0\0\0".to_vec())],
+            unnamed: None,
             outside: None,
             trailing: Vec::new(),
         }
@@ -75,6 +78,7 @@ impl Tflite {
                 .iter()
                 .map(|(_, content)| vec![Value::Bulk(content.clone())]),
         );
+        buffers.extend(self.unnamed.iter().map(|content| vec![Value::Bulk(content.clone())]));
         if let Some((offset, size)) = self.outside {
             buffers.push(vec![Value::None, wide(offset), wide(size)]);
         }

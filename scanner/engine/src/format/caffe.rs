@@ -144,23 +144,29 @@ impl Visitor for Net {
         let name = printable(self.name.as_bytes());
         match at.field {
             "layer" | "layers" => {
-                out.fact(Fact::Operator {
-                    framework: "caffe",
-                    domain: "".into(),
-                    name: self.kind.as_str().into(),
-                    node: self.name.as_str().into(),
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "caffe",
+                        domain: "".into(),
+                        name: self.kind.as_str().into(),
+                        node: self.name.as_str().into(),
+                        span: at.span,
+                    },
+                    out,
+                );
                 Some(format!("layer {name} ({})", printable(self.kind.as_bytes())))
             }
             "blobs" => {
                 if let Some((dtype, span)) = self.tensor.take() {
-                    out.fact(Fact::Tensor {
-                        name: name.into(),
-                        dtype: dtype.into(),
-                        shape: std::mem::take(&mut self.shape),
-                        span,
-                    });
+                    proto::fact(
+                        Fact::Tensor {
+                            name: name.into(),
+                            dtype: dtype.into(),
+                            shape: std::mem::take(&mut self.shape),
+                            span,
+                        },
+                        out,
+                    );
                 }
                 None
             }
@@ -170,7 +176,7 @@ impl Visitor for Net {
     }
 
     fn number(&mut self, at: &At, value: u64, _out: &mut Parse) {
-        if matches!(at.field, "dim" | "num" | "channels" | "height" | "width") {
+        if matches!(at.field, "dim" | "num" | "channels" | "height" | "width") && self.shape.len() < 64 {
             self.shape.push(value);
         }
     }

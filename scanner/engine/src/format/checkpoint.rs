@@ -11,7 +11,7 @@
 //! Checksums are not computed.
 
 use super::onnx::elements;
-use super::proto::name_fact;
+use super::proto::{self, FACTS, name_fact};
 use super::tensorflow::data_type;
 use super::{Format, Input, Parse, ReadFault};
 use crate::fact::Fact;
@@ -93,7 +93,7 @@ fn table(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
             continue;
         };
         for (key, value, at) in block(input, data, &format!("data block {number}"), out)?.unwrap_or_default() {
-            if !key.is_empty() {
+            if !key.is_empty() && tensors.len() < FACTS {
                 tensors.extend(tensor(&key, &value, at, out));
             }
         }
@@ -165,6 +165,10 @@ fn block(input: &Input<'_>, handle: Handle, name: &str, out: &mut Parse) -> Resu
     let mut rest = bytes.get(..usize::try_from(end).unwrap_or(0)).unwrap_or_default();
     let (mut entries, mut key): (Entries, Vec<u8>) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
+        if entries.len() >= FACTS {
+            proto::crowded(out);
+            break;
+        }
         let left = u64::try_from(rest.len()).unwrap_or(0);
         let start = span.start().saturating_add(end.saturating_sub(left));
         let Some((next, value)) = entry(&mut rest, &key) else {
@@ -240,12 +244,15 @@ fn tensor(key: &[u8], value: &[u8], at: Span, out: &mut Parse) -> Option<(u64, S
         let rule = format!("tf-checkpoint: tensor {shown} has {size} bytes, shape and type need {needs}");
         out.malformed(at, &rule);
     }
-    out.fact(Fact::Tensor {
-        name: shown.into(),
-        dtype: spelt.into(),
-        shape,
-        span: Span::new(at.start(), at.start()),
-    });
+    proto::fact(
+        Fact::Tensor {
+            name: shown.into(),
+            dtype: spelt.into(),
+            shape,
+            span: Span::new(at.start(), at.start()),
+        },
+        out,
+    );
     let Some(place) = Span::at(offset, size) else {
         out.malformed(at, "tf-checkpoint: offset and size overflow (tensor_bundle.proto)");
         return None;

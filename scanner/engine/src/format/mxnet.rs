@@ -11,7 +11,7 @@
 //! makes the file incomplete. The graph is a JSON document beside it.
 
 use super::onnx::elements;
-use super::proto::name_fact;
+use super::proto::{self, FACTS, name_fact};
 use super::{Cursor, Format, Input, Parse, ReadFault};
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, ScanError, code};
@@ -75,6 +75,11 @@ fn file(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let mut arrays = Vec::new();
     let mut broken = false;
     while u64::try_from(arrays.len()).unwrap_or(u64::MAX) < count && !broken {
+        if arrays.len() >= FACTS {
+            out.cut_short = true;
+            proto::crowded(out);
+            break;
+        }
         match array(&mut cursor, out) {
             Ok(Some(array)) => arrays.push(array),
             Ok(None) => broken = true,
@@ -167,6 +172,11 @@ fn names(cursor: &mut Cursor<'_, '_>, names: &mut Vec<String>, out: &mut Parse) 
     let count = cursor.u64_le()?;
     out.leaf(Span::new(start, cursor.position()), Role::Table, "number of names");
     for _ in 0..count {
+        if names.len() >= FACTS {
+            out.cut_short = true;
+            proto::crowded(out);
+            return Ok(());
+        }
         let start = cursor.position();
         let length = cursor.u64_le()?;
         if length > LONGEST {
@@ -189,12 +199,15 @@ fn tell(arrays: Vec<Array>, names: &[String], out: &mut Parse) {
         let name = names.get(at).map_or_else(|| format!("array {at}"), Clone::clone);
         out.leaf(array.header, Role::Header, format!("header of {name}"));
         out.leaf(array.elements, Role::Tensor, format!("elements of {name}"));
-        out.fact(Fact::Tensor {
-            name: name.into(),
-            dtype: array.dtype.into(),
-            shape: array.shape,
-            span: array.elements,
-        });
+        proto::fact(
+            Fact::Tensor {
+                name: name.into(),
+                dtype: array.dtype.into(),
+                shape: array.shape,
+                span: array.elements,
+            },
+            out,
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 //! `<Source>` a file with the source of a kernel. It is no validation of XML. The weights beside it, a `.bin`, have no
 //! structure of their own: constants in the document say where in it their elements lie.
 
-use super::{Format, Input, Parse};
+use super::{Format, Input, Parse, proto};
 use crate::fact::Fact;
 use crate::identify::{Match, Probe};
 use crate::ledger::Role;
@@ -74,22 +74,28 @@ fn tags(bytes: &[u8], base: u64, out: &mut Parse) -> usize {
         let span = Span::saturating_at(place, u64::try_from(tag.len()).unwrap_or(0));
         if tag.starts_with(b"<layer ") {
             let text = |key| String::from_utf8_lossy(attribute(tag, key).unwrap_or_default()).into_owned();
-            out.fact(Fact::Operator {
-                framework: "openvino",
-                domain: text(" version=\"").into(),
-                name: text(" type=\"").into(),
-                node: text(" name=\"").into(),
-                span,
-            });
+            proto::fact(
+                Fact::Operator {
+                    framework: "openvino",
+                    domain: text(" version=\"").into(),
+                    name: text(" type=\"").into(),
+                    node: text(" name=\"").into(),
+                    span,
+                },
+                out,
+            );
         } else if tag.starts_with(b"<Source ")
             && let Some(path) = attribute(tag, " filename=\"")
         {
-            out.fact(Fact::Reference {
-                what: "kernel source",
-                path: path.into(),
-                span,
-                advisories: "",
-            });
+            proto::fact(
+                Fact::Reference {
+                    what: "kernel source",
+                    path: path.into(),
+                    span,
+                    advisories: "",
+                },
+                out,
+            );
         }
         from = end;
     }

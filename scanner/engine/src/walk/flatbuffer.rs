@@ -20,6 +20,9 @@ use std::collections::{HashMap, HashSet};
 #[cfg(test)]
 mod tests;
 
+/// The most references that one [`Flat`] follows.
+const REFERENCES: u64 = 1 << 22;
+
 /// A table type.
 #[derive(Debug)]
 pub struct Table {
@@ -174,12 +177,23 @@ impl Found {
 #[derive(Debug)]
 pub struct Flat<S> {
     source: S,
+    /// References that may still be followed by [`Flat::references`].
+    left: u64,
 }
 
 impl<S: Source> Flat<S> {
     /// A reader over `source`, whose first byte is the buffer's.
     pub fn new(source: S) -> Self {
-        Self { source }
+        Self {
+            source,
+            left: REFERENCES,
+        }
+    }
+
+    /// Whether there were more references than are followed: vectors may share their elements, so that their sum is not
+    /// bounded by the length.
+    pub fn is_exhausted(&self) -> bool {
+        self.left == 0
     }
 
     fn array<const N: usize>(&mut self, at: u64) -> Result<Option<[u8; N]>, S::Fault> {
@@ -310,7 +324,7 @@ impl<S: Source> Flat<S> {
         Ok(count.filter(fits).map(|count| (count, start)))
     }
 
-    /// The tables of the vector in `slot`, where they are.
+    /// The tables of the vector in `slot`, where they are; fewer when [`Flat::is_exhausted`].
     ///
     /// # Errors
     /// A fault of the source.
@@ -318,6 +332,8 @@ impl<S: Source> Flat<S> {
         let Some((count, start)) = self.vector(table, slot, 4)? else {
             return Ok(Vec::new());
         };
+        let count = count.min(self.left);
+        self.left = self.left.saturating_sub(count);
         let bytes = self.source.read(Span::saturating_at(start, count.saturating_mul(4)))?;
         Ok(references(&bytes, start).collect())
     }
@@ -377,6 +393,7 @@ struct Walk<S: Source> {
     seen: HashMap<u64, Target>,
     vtables: HashSet<Span>,
     most: usize,
+    visits: usize,
     crowded: bool,
     out: Walked<S::Fault>,
 }
@@ -389,6 +406,7 @@ pub fn walk<S: Source>(source: S, root: &'static Table, most: usize) -> Walked<S
         seen: HashMap::new(),
         vtables: HashSet::new(),
         most,
+        visits: 0,
         crowded: false,
         out: Walked {
             claims: Vec::new(),
@@ -515,7 +533,9 @@ impl<S: Source> Walk<S> {
     }
 
     fn visit(&mut self, visit: Visit) {
-        if self.todo.len() < self.most.saturating_mul(2) {
+        // Vectors may share their elements, so that neither the length nor the number of objects bounds this sum.
+        self.visits = self.visits.saturating_add(1);
+        if self.todo.len() < self.most.saturating_mul(2) && self.visits < self.most.saturating_mul(8) {
             self.todo.push(visit);
         } else {
             self.crowded = true;

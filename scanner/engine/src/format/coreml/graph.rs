@@ -2,7 +2,7 @@
 
 use crate::fact::Fact;
 use crate::format::Parse;
-use crate::format::proto::{At, Claim, Visitor, name_fact};
+use crate::format::proto::{self, At, Claim, Visitor, name_fact};
 use crate::ledger::Role;
 use crate::name::printable;
 
@@ -57,13 +57,16 @@ impl Visitor for Graph {
         let name = printable(named.name.as_bytes());
         Some(match at.field {
             "operations" => {
-                out.fact(Fact::Operator {
-                    framework: "coreml",
-                    domain: "".into(),
-                    name: named.kind.as_str().into(),
-                    node: named.name.into(),
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "coreml",
+                        domain: "".into(),
+                        name: named.kind.as_str().into(),
+                        node: named.name.into(),
+                        span: at.span,
+                    },
+                    out,
+                );
                 format!("operation {name} ({})", printable(named.kind.as_bytes()))
             }
             "layers" => format!("layer {name}"),
@@ -90,26 +93,35 @@ impl Visitor for Graph {
             }
             ("CustomLayerParams" | "CustomModel", "className") => {
                 let node = self.named().map_or_else(String::new, |named| named.name.clone());
-                out.fact(Fact::Operator {
-                    framework: "coreml",
-                    domain: "custom".into(),
-                    name: text(raw).into(),
-                    node: node.into(),
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "coreml",
+                        domain: "custom".into(),
+                        name: text(raw).into(),
+                        node: node.into(),
+                        span: at.span,
+                    },
+                    out,
+                );
             }
-            ("Value.BlobFileValue", "fileName") => out.fact(Fact::Reference {
-                what: "weights file",
-                path: raw.strip_prefix(MODEL_PATH).unwrap_or(raw).into(),
-                span: at.span,
-                advisories: "",
-            }),
-            ("StringParameter", "defaultValue") => out.fact(Fact::Reference {
-                what: "linked model",
-                path: raw.into(),
-                span: at.span,
-                advisories: "",
-            }),
+            ("Value.BlobFileValue", "fileName") => proto::fact(
+                Fact::Reference {
+                    what: "weights file",
+                    path: raw.strip_prefix(MODEL_PATH).unwrap_or(raw).into(),
+                    span: at.span,
+                    advisories: "",
+                },
+                out,
+            ),
+            ("StringParameter", "defaultValue") => proto::fact(
+                Fact::Reference {
+                    what: "linked model",
+                    path: raw.into(),
+                    span: at.span,
+                    advisories: "",
+                },
+                out,
+            ),
             _ => {}
         }
     }
@@ -123,12 +135,15 @@ impl Visitor for Graph {
                     "float16Value" => ("FLOAT16", 2),
                     _ => ("UINT8", 1),
                 };
-                out.fact(Fact::Tensor {
-                    name: name.as_str().into(),
-                    dtype: dtype.into(),
-                    shape: vec![at.span.len().wrapping_div(width)],
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Tensor {
+                        name: name.as_str().into(),
+                        dtype: dtype.into(),
+                        shape: vec![at.span.len().wrapping_div(width)],
+                        span: at.span,
+                    },
+                    out,
+                );
                 Claim::Leaf(Role::Tensor, format!("weights of {name}"))
             }
             (_, "immediateValue") if at.span.len() >= SMALL => Claim::Leaf(Role::Tensor, format!("values of {name}")),

@@ -17,7 +17,7 @@ mod schema;
 mod tests;
 
 use super::flat::{self, Named, OBJECTS, Pages};
-use super::proto::name_fact;
+use super::proto::{self, crowded, name_fact};
 use super::{Format, Input, Parse, ReadFault};
 use crate::fact::Fact;
 use crate::finding::{Finding, code};
@@ -137,13 +137,16 @@ fn program<S: Source<Fault = ReadFault>>(source: S, out: &mut Parse) -> Result<V
                 name_fact("operator", &name, span, out);
                 let text = String::from_utf8_lossy(&name);
                 let (own, name) = text.split_once("::").unwrap_or(("", &text));
-                out.fact(Fact::Operator {
-                    framework: "executorch",
-                    domain: domain.unwrap_or(own).into(),
-                    name: name.into(),
-                    node: "".into(),
-                    span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "executorch",
+                        domain: domain.unwrap_or(own).into(),
+                        name: name.into(),
+                        node: "".into(),
+                        span,
+                    },
+                    out,
+                );
             }
         }
     }
@@ -155,6 +158,9 @@ fn program<S: Source<Fault = ReadFault>>(source: S, out: &mut Parse) -> Result<V
             None => Ok(0),
         };
         segments.push((field(0)?, field(1)?, segment.at));
+    }
+    if flat.is_exhausted() {
+        crowded(out);
     }
     Ok(segments)
 }

@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 /// The most objects of one buffer.
 pub(super) const OBJECTS: usize = 1 << 20;
 
+/// The smallest payload that is an artifact of its own.
+const PAYLOAD: u64 = 64;
+
 /// The start of an artifact of which no more is there.
 struct Head<'a>(&'a Probe<'a>);
 
@@ -91,6 +94,10 @@ pub(super) fn claim(
                     }
                     Some(named) => {
                         out.leaf(claim.span, named.role, named.name.clone());
+                    }
+                    // What nothing explains is looked into.
+                    None if claim.span.len() >= PAYLOAD => {
+                        out.slice(claim.span, claim.name, false);
                     }
                     None => {
                         out.leaf(claim.span, Role::Data, claim.name);

@@ -5,7 +5,7 @@ use super::tensor::Tensor;
 use crate::fact::Fact;
 use crate::finding::{Finding, code};
 use crate::format::Parse;
-use crate::format::proto::{At, Claim, Visitor, name_fact};
+use crate::format::proto::{self, At, Claim, FACTS, Visitor, crowded, name_fact};
 use crate::ledger::Role;
 use crate::name::printable;
 use crate::span::Span;
@@ -13,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 
 /// The domains that mean the standard operators.
 const STANDARD: [&str; 2] = ["", "ai.onnx"];
+
+/// More dimensions than any tensor has.
+const RANK: usize = 1024;
 
 /// A message that is open.
 enum Open {
@@ -94,13 +97,21 @@ impl Model {
             _ => None,
         });
         if let Some(calls) = function {
-            let times = calls.entry(key.clone()).or_default();
-            *times = times.saturating_add(1);
+            if calls.len() < FACTS {
+                let times = calls.entry(key.clone()).or_default();
+                *times = times.saturating_add(1);
+            } else {
+                crowded(out);
+            }
         }
         if key.0.is_empty() {
             operator("", &key.1, &node.name, at.span, out);
         } else {
-            self.operators.push((key, node.name, at.span));
+            if self.operators.len() < FACTS {
+                self.operators.push((key, node.name, at.span));
+            } else {
+                crowded(out);
+            }
         }
         shown
     }
@@ -108,6 +119,7 @@ impl Model {
     fn end_tensor(&mut self, mut tensor: Tensor, at: &At, out: &mut Parse) -> String {
         if let Some(Open::Graph { initializers, .. }) = self.open.last_mut()
             && at.field == "initializer"
+            && initializers.len() < FACTS
             && !initializers.insert(tensor.name.clone())
         {
             let shown = printable(tensor.name.as_bytes());
@@ -128,11 +140,14 @@ impl Model {
         match (at.message, at.field) {
             ("TensorProto", "external_data") => {
                 if let Some(Open::Tensor(tensor)) = self.open.last_mut() {
-                    tensor.external.push((key, value, at.span));
+                    // The specification has five keys.
+                    if tensor.external.len() < RANK {
+                        tensor.external.push((key, value, at.span));
+                    }
                 }
             }
             ("ModelProto", "metadata_props") => {
-                if !self.metadata.insert(key.clone()) {
+                if self.metadata.len() < FACTS && !self.metadata.insert(key.clone()) {
                     let shown = printable(&key);
                     let message = format!("metadata_props has the key {shown} twice");
                     out.finding(Finding::new(code::DUPLICATE_KEY, at.span, message).key(shown));
@@ -144,13 +159,16 @@ impl Model {
 }
 
 fn operator(domain: &str, name: &str, node: &str, span: Span, out: &mut Parse) {
-    out.fact(Fact::Operator {
-        framework: "onnx",
-        domain: domain.into(),
-        name: name.into(),
-        node: node.into(),
-        span,
-    });
+    proto::fact(
+        Fact::Operator {
+            framework: "onnx",
+            domain: domain.into(),
+            name: name.into(),
+            node: node.into(),
+            span,
+        },
+        out,
+    );
 }
 
 impl Visitor for Model {
@@ -198,7 +216,7 @@ impl Visitor for Model {
     fn number(&mut self, at: &At, value: u64, _out: &mut Parse) {
         if let Some(Open::Tensor(tensor)) = self.open.last_mut() {
             match at.field {
-                "dims" => tensor.dims.push(value),
+                "dims" if tensor.dims.len() < RANK => tensor.dims.push(value),
                 "data_type" => tensor.data_type = value,
                 "data_location" => tensor.location = value,
                 _ => {}

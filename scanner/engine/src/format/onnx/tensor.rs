@@ -2,7 +2,7 @@
 
 use crate::fact::Fact;
 use crate::finding::{Finding, code};
-use crate::format::Parse;
+use crate::format::{Parse, proto};
 use crate::name::printable;
 use crate::span::Span;
 
@@ -124,12 +124,15 @@ impl Tensor {
         if outside {
             self.external(whole, &shown, size, out);
         }
-        out.fact(Fact::Tensor {
-            name: shown.as_str().into(),
-            dtype: dtype.into(),
-            shape: std::mem::take(&mut self.dims),
-            span: stored.unwrap_or(Span::new(whole.start(), whole.start())),
-        });
+        proto::fact(
+            Fact::Tensor {
+                name: shown.as_str().into(),
+                dtype: dtype.into(),
+                shape: std::mem::take(&mut self.dims),
+                span: stored.unwrap_or(Span::new(whole.start(), whole.start())),
+            },
+            out,
+        );
     }
 
     /// `external_data`: a file beside the model, an offset and a length in it.
@@ -164,12 +167,15 @@ impl Tensor {
                     if value.is_empty() {
                         broken(*span, "the location is empty", out);
                     }
-                    out.fact(Fact::Reference {
-                        what: "external data",
-                        path: value.as_slice().into(),
-                        span: *span,
-                        advisories: "CVE-2022-25882, CVE-2024-27318, CVE-2024-5187",
-                    });
+                    proto::fact(
+                        Fact::Reference {
+                            what: "external data",
+                            path: value.as_slice().into(),
+                            span: *span,
+                            advisories: "CVE-2022-25882, CVE-2024-27318",
+                        },
+                        out,
+                    );
                 }
                 b"offset" | b"length" => match number() {
                     Some(n) if key == b"offset" => offset = Some((n, *span)),

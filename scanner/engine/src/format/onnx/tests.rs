@@ -286,6 +286,27 @@ fn metadata_and_attributes_are_looked_into() {
 }
 
 #[test]
+fn a_comment_that_is_none_is_looked_into() {
+    let program = [
+        &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0"[..],
+        &[0; 70_000],
+    ]
+    .concat();
+    let mut model = sample();
+    model.nodes.push(node("n", "Add", "").bytes(6, &program));
+    assert!(
+        scan(&model.build())
+            .2
+            .contains(&"embedded-executable hidden".to_owned())
+    );
+    let mut model = sample();
+    model
+        .nodes
+        .push(node("n", "Add", "").bytes(6, &b"prose, line after line\n".repeat(4000)));
+    assert_eq!(scan(&model.build()).2, [""; 0]);
+}
+
+#[test]
 fn bytes_behind_the_model_are_told() {
     let bytes = [sample().build(), vec![0; 40]].concat();
     let (format, unclaimed, codes) = scan(&bytes);

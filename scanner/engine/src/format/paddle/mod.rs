@@ -160,13 +160,16 @@ impl Visitor for Program {
             "ops" => {
                 let name = std::mem::take(&mut self.operator);
                 let shown = format!("operator {}", printable(name.as_bytes()));
-                out.fact(Fact::Operator {
-                    framework: "paddle",
-                    domain: "".into(),
-                    name: name.into(),
-                    node: "".into(),
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "paddle",
+                        domain: "".into(),
+                        name: name.into(),
+                        node: "".into(),
+                        span: at.span,
+                    },
+                    out,
+                );
                 Some(shown)
             }
             "blocks" => Some("block".to_owned()),

@@ -12,6 +12,7 @@
 use crate::fact::Fact;
 use crate::finding::{Finding, code};
 use crate::format::onnx::elements;
+use crate::format::proto::{self, FACTS, crowded};
 use crate::format::{Cursor, Format, Input, Parse, ReadFault};
 use crate::identify::{Match, Probe};
 use crate::ledger::{Gaps, Role};
@@ -54,6 +55,10 @@ impl Format for Params {
         let mut cursor = Cursor::new(input, input.whole());
         let mut number = 0u64;
         while cursor.remaining() > 0 {
+            if out.facts().len() >= FACTS {
+                out.cut_short = true;
+                return crowded(out);
+            }
             match tensor(&mut cursor, number, out) {
                 Ok(true) => number = number.saturating_add(1),
                 Ok(false) => return,
@@ -110,12 +115,15 @@ fn tensor(cursor: &mut Cursor<'_, '_>, number: u64, out: &mut Parse) -> Result<b
     );
     let span = cursor.skip(length)?;
     out.leaf(span, Role::Tensor, format!("elements of tensor {number}"));
-    out.fact(Fact::Tensor {
-        name: format!("{number}").into(),
-        dtype: described.dtype.into(),
-        shape: described.shape,
-        span,
-    });
+    proto::fact(
+        Fact::Tensor {
+            name: format!("{number}").into(),
+            dtype: described.dtype.into(),
+            shape: described.shape,
+            span,
+        },
+        out,
+    );
     Ok(true)
 }
 

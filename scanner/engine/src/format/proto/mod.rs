@@ -15,7 +15,7 @@ use super::{Format, Input, Probe};
 use crate::identify::Match;
 pub(super) use look::{Seen, View, is_identifier, is_text, look};
 pub(super) use schema::{Kind, Message, many, one, others};
-pub(super) use walk::{At, Claim, Visitor, name_fact, walk};
+pub(super) use walk::{At, Claim, FACTS, Visitor, crowded, fact, name_fact, walk};
 
 /// A format whose artifacts are one message without a magic number.
 pub(super) trait MessageFormat: Format {

@@ -41,7 +41,7 @@ pub(in crate::format) enum Kind {
     Fixed64,
     /// Text, or bytes that are mostly short: told, up to 4096 bytes of it; what is longer is a payload as well.
     Text,
-    /// Bytes, or text for people only: stepped over.
+    /// Bytes, or text for people only: stepped over, but for 64 KiB or more, which are an artifact of their own.
     Skip,
     /// Bytes or packed scalars that the visitor claims; never read.
     Bulk,

@@ -16,6 +16,8 @@ const DEPTH: usize = 100;
 const SHORT: u64 = 4096;
 /// The smallest payload of an unknown field that is an alarm, and looked into.
 const PAYLOAD: u64 = 64;
+/// The smallest payload of a field that is stepped over which is looked into: longer than any comment.
+const LONG: u64 = 64 << 10;
 /// The most regions of one artifact; more units share theirs.
 const REGIONS: usize = 1 << 20;
 
@@ -221,6 +223,9 @@ impl Walk<'_, '_> {
                     self.payload(span, claim);
                 }
             }
+            (Kind::Skip, Wire::Bytes(_)) if span.len() >= LONG => {
+                self.payload(span, Claim::Child(format!("{}.{}", message.name, def.name), false));
+            }
             (Kind::Bulk, Wire::Bytes(_)) => {
                 let claim = self.visitor.bulk(&at, self.out);
                 self.payload(span, claim);
@@ -388,17 +393,38 @@ impl Walk<'_, '_> {
     }
 }
 
+/// The most facts of one artifact, and entries of one table about it.
+pub(in crate::format) const FACTS: usize = 1 << 20;
+
+/// Adds a fact, up to [`FACTS`]: messages of two bytes could make more of them than memory holds.
+pub(in crate::format) fn fact(fact: Fact, out: &mut Parse) {
+    if out.facts().len() < FACTS {
+        out.fact(fact);
+    } else {
+        crowded(out);
+    }
+}
+
+/// Says that an artifact holds more than is kept.
+pub(in crate::format) fn crowded(out: &mut Parse) {
+    let message = format!("more than {FACTS} nodes, tensors or names: the rest was not judged");
+    out.error(ScanError::new(ErrorCode::LimitExceeded, message));
+}
+
 /// Emits a fact for a name that is not plain text.
 pub(in crate::format) fn name_fact(what: &'static str, raw: &[u8], span: Span, out: &mut Parse) {
     let plain = span.len() <= SHORT
         && (raw.iter().all(u8::is_ascii_graphic)
             || std::str::from_utf8(raw).is_ok_and(|s| !s.chars().any(name::hidden)));
     if !plain {
-        out.fact(Fact::Name {
-            what,
-            raw: raw.into(),
-            length: span.len(),
-            span,
-        });
+        fact(
+            Fact::Name {
+                what,
+                raw: raw.into(),
+                length: span.len(),
+                span,
+            },
+            out,
+        );
     }
 }

@@ -4,7 +4,7 @@ use crate::fact::Fact;
 use crate::finding::{Finding, code};
 use crate::format::Parse;
 use crate::format::onnx::elements;
-use crate::format::proto::{At, Claim, Visitor, name_fact};
+use crate::format::proto::{self, At, Claim, Visitor, name_fact};
 use crate::ledger::Role;
 use crate::name::printable;
 use crate::span::Span;
@@ -44,6 +44,9 @@ pub(in crate::format) fn data_type(number: u64) -> (&'static str, u64) {
     let known = usize::try_from(number).ok().and_then(|at| TYPES.get(at));
     known.copied().unwrap_or(("DT_OTHER", 0))
 }
+
+/// More dimensions than any tensor has.
+const RANK: usize = 1024;
 
 #[derive(Default)]
 struct Node {
@@ -114,12 +117,15 @@ impl Graph {
             out.finding(if have < size { finding.case("crash") } else { finding });
         }
         if let Some(span) = tensor.data {
-            out.fact(Fact::Tensor {
-                name: name.into(),
-                dtype: dtype.into(),
-                shape: tensor.shape,
-                span,
-            });
+            proto::fact(
+                Fact::Tensor {
+                    name: name.into(),
+                    dtype: dtype.into(),
+                    shape: tensor.shape,
+                    span,
+                },
+                out,
+            );
         }
     }
 }
@@ -151,13 +157,16 @@ impl Visitor for Graph {
                 } else {
                     name
                 };
-                out.fact(Fact::Operator {
-                    framework: "tensorflow",
-                    domain: domain.into(),
-                    name: name.into(),
-                    node: node.name.into(),
-                    span: at.span,
-                });
+                proto::fact(
+                    Fact::Operator {
+                        framework: "tensorflow",
+                        domain: domain.into(),
+                        name: name.into(),
+                        node: node.name.into(),
+                        span: at.span,
+                    },
+                    out,
+                );
                 Some(shown)
             }
             Some(Open::Tensor(tensor)) => {
@@ -185,7 +194,7 @@ impl Visitor for Graph {
         if let Some(tensor) = tensor {
             match (at.message, at.field) {
                 ("TensorProto", "dtype") => tensor.dtype = value,
-                ("TensorShapeProto.Dim", "size") => tensor.shape.push(value),
+                ("TensorShapeProto.Dim", "size") if tensor.shape.len() < RANK => tensor.shape.push(value),
                 ("TensorShapeProto", "unknown_rank") => tensor.unknown_rank = value != 0,
                 _ => {}
             }
@@ -223,12 +232,15 @@ impl Visitor for Graph {
                     *name = text(raw);
                 }
             }
-            ("AssetFileDef", "filename") => out.fact(Fact::Reference {
-                what: "asset",
-                path: raw.into(),
-                span: at.span,
-                advisories: "",
-            }),
+            ("AssetFileDef", "filename") => proto::fact(
+                Fact::Reference {
+                    what: "asset",
+                    path: raw.into(),
+                    span: at.span,
+                    advisories: "",
+                },
+                out,
+            ),
             ("keras.SavedObject", "identifier" | "node_path") | ("SavedUserObject", "identifier") => {
                 if let Some(Open::Object(name)) = self.open.last_mut() {
                     *name = text(raw);

@@ -18,8 +18,8 @@ mod tests;
 pub(super) use graph::data_type;
 
 use super::proto::{self, Message, MessageFormat, Seen, View, is_identifier, is_text};
-use super::{Format, Input, Parse};
-use crate::identify::{Match, Probe};
+use super::{Format, Input, Parse, ReadFault};
+use crate::identify::{HEAD, Match, Probe, TAIL};
 use crate::ledger::Gaps;
 
 /// A TensorFlow graph.
@@ -42,8 +42,10 @@ impl Format for TensorFlow {
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.gaps(Gaps::Never);
-        // What the head shows decides, as it did when the format was recognised; a cut or broken one is read as a graph.
-        let schema = kind(&View::Whole(input)).unwrap_or(&schema::GRAPH);
+        let schema = match schema_of(input) {
+            Ok(schema) => schema,
+            Err(fault) => return out.fault(&fault, "the graph"),
+        };
         let mut graph = graph::Graph::default();
         proto::walk("tensorflow", input, schema, &mut graph, out);
     }
@@ -51,6 +53,21 @@ impl Format for TensorFlow {
     fn extensions(&self) -> &'static [&'static str] {
         &["pb", "meta", "pbmm", "graphdef", "bin"]
     }
+}
+
+/// The message that the artifact's ends show, as they did when it was recognised, or what lies further down. What shows
+/// nothing is read as a graph.
+fn schema_of(input: &Input<'_>) -> Result<&'static Message, ReadFault> {
+    let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let head = input.read_up_to(0, wide(HEAD))?;
+    let tail = input.read_up_to(input.len().saturating_sub(wide(TAIL)), wide(TAIL))?;
+    let probe = Probe {
+        head: &head,
+        tail: &tail,
+        length: input.len(),
+    };
+    let found = kind(&View::Ends(&probe)).or_else(|| kind(&View::Whole(input)));
+    Ok(found.unwrap_or(&schema::GRAPH))
 }
 
 /// The message that a view shows.

@@ -3,7 +3,7 @@
 use super::super::flat::Named;
 use crate::fact::Fact;
 use crate::finding::{Finding, code};
-use crate::format::proto::name_fact;
+use crate::format::proto::{self, crowded, name_fact};
 use crate::format::{Parse, ReadFault};
 use crate::ledger::Role;
 use crate::name::printable;
@@ -93,6 +93,9 @@ pub(super) fn read<S: Source<Fault = ReadFault>>(source: S, out: &mut Parse) -> 
             names.entry(buffer.data).or_insert(Named { name, child, role });
         }
     }
+    if flat.is_exhausted() {
+        crowded(out);
+    }
     outside.sort();
     outside.dedup_by_key(|(span, _)| *span);
     Ok((names, outside))
@@ -124,22 +127,28 @@ fn operators<S: Source>(flat: &mut Flat<S>, model: &Found, out: &mut Parse) -> R
         };
         name_fact("operator", &name, span, out);
         let text = String::from_utf8_lossy(&name);
-        out.fact(Fact::Operator {
-            framework: "tflite",
-            domain: "custom".into(),
-            name: text.as_ref().into(),
-            node: "".into(),
-            span,
-        });
-        // TensorFlow's own operators, run by its Flex delegate.
-        if let Some(flex) = text.strip_prefix("Flex") {
-            out.fact(Fact::Operator {
-                framework: "tensorflow",
-                domain: "flex".into(),
-                name: flex.into(),
+        proto::fact(
+            Fact::Operator {
+                framework: "tflite",
+                domain: "custom".into(),
+                name: text.as_ref().into(),
                 node: "".into(),
                 span,
-            });
+            },
+            out,
+        );
+        // TensorFlow's own operators, run by its Flex delegate.
+        if let Some(flex) = text.strip_prefix("Flex") {
+            proto::fact(
+                Fact::Operator {
+                    framework: "tensorflow",
+                    domain: "flex".into(),
+                    name: flex.into(),
+                    node: "".into(),
+                    span,
+                },
+                out,
+            );
         }
     }
     Ok(())
@@ -247,12 +256,15 @@ fn tensor<S: Source>(
         let finding = Finding::new(code::MALFORMED, buffer.data, &*rule).key(rule);
         out.finding(if have < size { finding.case("crash") } else { finding });
     }
-    out.fact(Fact::Tensor {
-        name: name.as_str().into(),
-        dtype: dtype.into(),
-        shape,
-        span: buffer.data,
-    });
+    proto::fact(
+        Fact::Tensor {
+            name: name.as_str().into(),
+            dtype: dtype.into(),
+            shape,
+            span: buffer.data,
+        },
+        out,
+    );
     let name = format!("tensor {name}");
     if buffer.outside {
         outside.push((buffer.data, name));

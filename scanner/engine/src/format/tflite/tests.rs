@@ -154,6 +154,24 @@ fn models_may_be_packed_one_behind_the_other() {
 }
 
 #[test]
+fn a_buffer_that_no_tensor_names_is_looked_into() {
+    let program = [
+        &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0"[..],
+        &[0; 200],
+    ]
+    .concat();
+    let mut model = sample();
+    model.unnamed = Some(program);
+    assert!(
+        scan(&model.build())
+            .2
+            .contains(&"embedded-executable hidden".to_owned())
+    );
+    model.unnamed = Some(vec![7; 200]);
+    assert_eq!(scan(&model.build()).2, [""; 0]);
+}
+
+#[test]
 fn what_metadata_holds_is_looked_into() {
     let mut model = sample();
     let program = [
