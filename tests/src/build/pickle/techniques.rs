@@ -395,6 +395,8 @@ pub static TECHNIQUES: &[Technique] = &[
     row("array rebuilt by another", 4, "c:jax._src.array:_reconstruct_array ( c:os:system s:true 1 N N t R .", CALLED.0, CALLED.1),
     row("class of a unit", 4, "c:astropy.units.core:_recreate_irreducible_unit c:subprocess:Popen N T 3 R .", "unsafe-callable", "constructed"),
     row("native code carried along", 4, "c:pystan.model:StanModel ) ^ .", "unsafe-callable", "constructed"),
+    row("class with its source, dangerous", 4, "( s:module c:subprocess:Popen s:/data/a.py s:text t Q ) ^ .", "unsafe-callable", "constructed"),
+    row("class with its source, called", 4, "( s:module c:fixture:Thing s:/data/a.py s:text t Q ) R .", "unknown-callable", "called"),
     row("code object", 4, "x:e3000000000000000000000000000000000000000040000000730400000064005300 .", "unsafe-callable", "code"),
 ];
 
@@ -434,6 +436,7 @@ pub static QUIET: &[Quiet] = &[
     quiet("tensor of Paddle", 4, "c:builtins:eval s:data } s:data N s 2 R ."),
     quiet("bytes under a special key", 4, "c:argparse:Namespace ) ^ } s:__data__ c:_codecs:encode s:x s:latin1 2 R s b ."),
     quiet("old PyTorch module", 4, "c:torch.nn.backends.thnn:_get_thnn_function_backend ) R ."),
+    quiet("class without its source", 2, "( s:module c:torch:Tensor s:/data/a.py N t Q ."),
     quiet("words", 4, "( s:os s:system l ."),
     quiet("index", 4, "c:pandas.core.indexes.base:_new_Index c:pandas.core.dtypes.dtypes:CategoricalDtype } 2 R ."),
 ];

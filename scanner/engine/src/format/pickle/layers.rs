@@ -78,13 +78,16 @@ pub(super) fn find(head: &[u8], length: u64) -> Option<Layer> {
     if length < LEAST_BASE64 || !head.iter().all(|byte| is_base64(*byte)) {
         return None;
     }
-    let whole = head.get(..head.len() / 4 * 4).unwrap_or(head);
+    // Four characters are three bytes.
+    let quads = head.len().checked_div(4).unwrap_or(0).saturating_mul(4);
+    let whole = head.get(..quads).unwrap_or(head);
     let decoded = decode_base64(if u64::try_from(head.len()).ok() == Some(length) {
         head
     } else {
         whole
     })?;
-    (is_layer(&decoded, length / 4 * 3) || is_code(&decoded)).then_some(Layer::Base64)
+    (is_layer(&decoded, length.checked_div(4).unwrap_or(0).saturating_mul(3)) || is_code(&decoded))
+        .then_some(Layer::Base64)
 }
 
 fn is_layer(head: &[u8], length: u64) -> bool {

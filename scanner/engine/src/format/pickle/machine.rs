@@ -467,8 +467,11 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
                     });
                 }
             }
-            // A class with its source, which the loader compares and does not run.
-            (Some("module"), Some([_, Value::Global(_), Value::Text(_), Value::Text(_)])) => {}
+            // A class with its source, which the loader compares and does not run; it stands for the class.
+            (Some("module"), Some([_, Value::Global(class), file, source])) if file.is_data() && source.is_data() => {
+                self.stack.push(Value::Global(*class));
+                return;
+            }
             (_, Some(items)) => {
                 for item in items {
                     if !item.is_data() {

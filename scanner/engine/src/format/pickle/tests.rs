@@ -1,5 +1,6 @@
 //! Streams of every protocol, benign and hostile, real-shaped and broken.
 
+mod bounds;
 mod differential;
 mod layers;
 mod recognition;
