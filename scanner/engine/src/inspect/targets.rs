@@ -110,6 +110,10 @@ const ORDINARY: &[&str] = &[
 
 /// The case for a dotted name, and why; `None` for one that is the configuration's own library's.
 fn judge(name: &str) -> Option<(&'static str, String)> {
+    // What is no dotted name cannot be imported: `os.environ/NAME` is how some configurations spell a variable.
+    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+        return None;
+    }
     // A module imported inside another one is reached through it: `library.os.system`.
     let name = imported(name).unwrap_or(name);
     let (module, attribute) = name.rsplit_once('.').unwrap_or(("builtins", name));
@@ -304,6 +308,8 @@ mod tests {
             ("torch.optim.AdamW", None),
             ("torch.load", None),
             ("pytorch_lightning.callbacks.ModelCheckpoint", None),
+            ("os.environ/API_BASE", None),
+            ("${model.target}", None),
             ("os.path.join", Some("stdlib")),
             ("functools.partial", Some("stdlib")),
             ("builtins.dict", None),

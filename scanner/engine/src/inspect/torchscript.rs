@@ -70,18 +70,8 @@ fn package(artifact: &Closing<'_>, out: &mut Findings) {
     }
 }
 
-/// Functions of the interpreter that no TorchScript calls.
-const INTERPRETER: &[&str] = &[
-    "eval",
-    "exec",
-    "compile",
-    "__import__",
-    "open",
-    "globals",
-    "getattr",
-    "setattr",
-    "input",
-];
+/// Functions of the interpreter that no TorchScript calls; `getattr` is how the compiler spells members such as `0`.
+const INTERPRETER: &[&str] = &["eval", "exec", "compile", "__import__", "open", "globals"];
 /// Modules that TorchScript has no name for.
 const MODULES: &[&str] = &[
     "os",
@@ -208,7 +198,7 @@ mod tests {
         let ordinary = "op_version_set = 1\nimport __torch__.torch.nn\nclass Net(Module):\n  __parameters__ = [\"weight\", ]\n  \
                         training : bool\n  def forward(self: __torch__.Net,\n    x: Tensor) -> Tensor:\n    # eval(x) import os\n    _0 \
                         = uninitialized(Tensor)\n    _1 = torch.format(\"import os; open({})\", 1)\n    ops.prim.RaiseException(_1)\n    \
-                        _2 = (self.open).forward(x, )\n    return torch.add(x, self.weight.os)\n";
+                        _2 = (self.open).forward(x, )\n    _3 = getattr(self, \"0\")\n    return torch.add(x, self.weight.os)\n";
         assert_eq!(told(ordinary), []);
         for (source, case, words) in [
             ("import os\n", "imports", "import os"),
