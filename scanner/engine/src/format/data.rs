@@ -29,5 +29,6 @@ impl Format for Data {
         }
         out.leaf(input.whole(), Role::Opaque, "data");
         super::opaque::disk_image(input, out);
+        super::keras::look_in_data(input, out);
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod lenient;
 #[cfg(test)]
 mod tests;
+mod wide;
 mod yaml;
 
 pub(super) use base64::{Base64, is_base64};
@@ -64,6 +65,7 @@ pub(super) fn look_in_text(input: &Input<'_>, out: &mut Parse) {
     let Ok(head) = input.read_up_to(0, HEAD.min(input.len())) else {
         return;
     };
+    wide::look(&head, input, out);
     let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     let blank = start.trim_ascii_start();
     // A head of nothing but blanks is no text that anyone writes: what follows is looked at.
@@ -81,5 +83,12 @@ pub(super) fn look_in_text(input: &Input<'_>, out: &mut Parse) {
         }
     } else {
         yaml::look(&head, input, out);
+    }
+}
+
+/// Looks at an artifact in no known format: a configuration in a wide encoding without a mark is not even text.
+pub(super) fn look_in_data(input: &Input<'_>, out: &mut Parse) {
+    if let Ok(head) = input.read_up_to(0, 4) {
+        wide::look(&head, input, out);
     }
 }

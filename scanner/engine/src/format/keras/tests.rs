@@ -200,6 +200,19 @@ fn what_python_reads_and_json_refuses_is_walked_all_the_same() {
 }
 
 #[test]
+fn wide_encodings_are_walked_too() {
+    let config = model(&[object("os", "system", "{}"), lambda(&code(&["os"]))]);
+    let little: Vec<u8> = config.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = config.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let four: Vec<u8> = config.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    for bytes in [[&[0xff, 0xfe][..], &little].concat(), little, big, four] {
+        let report = scan(bytes.clone());
+        assert!(!report.complete, "the code in it was not decoded");
+        assert!(found(bytes).contains(&"config-object dangerous critical".to_owned()));
+    }
+}
+
+#[test]
 fn files_that_a_configuration_names_are_told_by_where_they_are() {
     let lookup = |vocabulary: &str| {
         object(
