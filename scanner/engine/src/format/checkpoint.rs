@@ -262,7 +262,6 @@ fn tensor(key: &[u8], value: &[u8], at: Span, out: &mut Parse) -> Option<(u64, S
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "lengths of buffers in memory")]
 mod tests {
     use super::*;
     use crate::format::fuzz;

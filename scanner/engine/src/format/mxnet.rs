@@ -212,7 +212,11 @@ fn tell(arrays: Vec<Array>, names: &[String], out: &mut Parse) {
 }
 
 #[cfg(test)]
-#[expect(clippy::as_conversions, reason = "lengths of buffers in memory")]
+#[expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers in memory"
+)]
 mod tests {
     use super::*;
     use crate::format::fuzz;

@@ -20,6 +20,10 @@ impl Format for Text {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        // A message whose first field is a long text begins like one.
+        if let Some(format) = super::proto::further_down(input) {
+            return format.parse(input, out);
+        }
         let head = match input.read_up_to(0, 3) {
             Ok(head) => head,
             Err(fault) => return out.fault(&fault, "text"),

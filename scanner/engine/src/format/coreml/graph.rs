@@ -131,7 +131,7 @@ impl Visitor for Graph {
         match (at.message, at.field) {
             ("WeightParams", field) => {
                 let (dtype, width) = match field {
-                    "floatValue" => ("FLOAT32", 4),
+                    "floatValue" => ("FLOAT32", 4u64),
                     "float16Value" => ("FLOAT16", 2),
                     _ => ("UINT8", 1),
                 };
@@ -139,7 +139,7 @@ impl Visitor for Graph {
                     Fact::Tensor {
                         name: name.as_str().into(),
                         dtype: dtype.into(),
-                        shape: vec![at.span.len().wrapping_div(width)],
+                        shape: vec![at.span.len().checked_div(width).unwrap_or(0)],
                         span: at.span,
                     },
                     out,

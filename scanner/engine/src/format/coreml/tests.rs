@@ -69,12 +69,13 @@ fn a_caffe_network_claims_every_byte_and_its_python_layers_are_told() {
 
 #[test]
 fn no_cut_is_silent_and_no_change_panics() {
-    for (format, bytes) in [
-        (&CoreMl as &dyn Format, coreml_network(&[coreml_custom_layer("Own")]).0),
+    let samples: [(&dyn Format, Vec<u8>); 4] = [
+        (&CoreMl, coreml_network(&[coreml_custom_layer("Own")]).0),
         (&CoreMl, coreml_program("const", "@model_path/w").0),
         (&SentencePiece, sentencepiece(&["<unk>", "<s>", "</s>", "a"]).0),
         (&Caffe, caffe(&[("p", "Python")]).0),
-    ] {
+    ];
+    for (format, bytes) in samples {
         check_laws(format, &bytes, |end| end == 0 || is_boundary(&bytes, end));
     }
 }
@@ -82,7 +83,8 @@ fn no_cut_is_silent_and_no_change_panics() {
 proptest! {
     #[test]
     fn any_bytes_are_survived_and_are_none_of_these(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-        for format in [&CoreMl as &dyn Format, &SentencePiece, &Caffe] {
+        let formats: [&dyn Format; 3] = [&CoreMl, &SentencePiece, &Caffe];
+        for format in formats {
             fuzz(format.id(), &bytes);
             prop_assert!(identified(format, &bytes).is_none());
         }

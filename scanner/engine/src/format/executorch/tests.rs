@@ -1,5 +1,11 @@
 //! ExecuTorch: a program with segments, operators and backends, segments that lie.
 
+#![expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers in memory"
+)]
+
 use super::ExecuTorch;
 use crate::finding::code;
 use crate::format::proto::tests::{check_clean, check_laws, found, identified, scan};

@@ -146,12 +146,10 @@ impl Model {
                     }
                 }
             }
-            ("ModelProto", "metadata_props") => {
-                if self.metadata.len() < FACTS && !self.metadata.insert(key.clone()) {
-                    let shown = printable(&key);
-                    let message = format!("metadata_props has the key {shown} twice");
-                    out.finding(Finding::new(code::DUPLICATE_KEY, at.span, message).key(shown));
-                }
+            ("ModelProto", "metadata_props") if self.metadata.len() < FACTS && !self.metadata.insert(key.clone()) => {
+                let shown = printable(&key);
+                let message = format!("metadata_props has the key {shown} twice");
+                out.finding(Finding::new(code::DUPLICATE_KEY, at.span, message).key(shown));
             }
             _ => {}
         }

@@ -349,13 +349,11 @@ proptest! {
 fn a_model_behind_a_long_first_field_is_read_all_the_same() {
     let mut model = sample();
     model.nodes.push(node("third", "PyOp", "x"));
-    let bytes = [
-        Proto::new().bytes(6, &[b'x'; 200_000]).0,
-        model.build(),
-        Proto::new().bytes(6, &[b'x'; 80_000]).0,
-    ]
-    .concat();
-    assert_eq!(identified(&Onnx, &bytes), None, "neither end shows it");
-    let codes = scan(&bytes).2;
-    assert!(codes.contains(&"unsafe-operator code".to_owned()), "{codes:?}");
+    for filler in [b'x', 0xff] {
+        let long = |length: usize| Proto::new().bytes(6, &vec![filler; length]).0;
+        let bytes = [long(200_000), model.build(), long(80_000)].concat();
+        assert_eq!(identified(&Onnx, &bytes), None, "neither end shows it");
+        let codes = scan(&bytes).2;
+        assert!(codes.contains(&"unsafe-operator code".to_owned()), "{codes:?}");
+    }
 }

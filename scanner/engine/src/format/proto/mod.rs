@@ -42,7 +42,6 @@ pub(super) fn further_down(input: &Input<'_>) -> Option<&'static dyn Format> {
     ];
     let view = View::Whole(input);
     let found = ALL.iter().find(|format| format.recognise(&view));
-    found
-        .filter(|_| input.len() >= SMALLEST)
-        .map(|format| -> &'static dyn Format { *format })
+    let found: &'static dyn Format = *found.filter(|_| input.len() >= SMALLEST)?;
+    Some(found)
 }

@@ -1,6 +1,10 @@
 //! The walker: every reachable byte once, shared objects, cycles, references that lead outside.
 
-#![expect(clippy::as_conversions, reason = "lengths of buffers in memory")]
+#![expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers in memory"
+)]
 
 use super::*;
 use probity_tests::build::flatbuffer::{Value, build, byte, ints, number, text};

@@ -1,6 +1,10 @@
 //! The walker: every wire type, positions, recovery behind broken fields, depth.
 
-#![expect(clippy::as_conversions, reason = "lengths of buffers in memory")]
+#![expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers in memory"
+)]
 
 use super::*;
 use probity_tests::build::protobuf::Proto;
