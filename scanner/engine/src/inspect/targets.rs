@@ -30,7 +30,8 @@ impl Inspector for Targets {
             }
         }
         let name = artifact.name.to_ascii_lowercase();
-        if artifact.format == "text" && (name.ends_with(b".yaml") || name.ends_with(b".yml")) {
+        // By the name: what reads YAML does not ask what else the text may be.
+        if name.ends_with(b".yaml") || name.ends_with(b".yml") {
             for (name, span, key) in search(&String::from_utf8_lossy(&artifact.beginning(LONGEST))) {
                 // Other keys of this meaning are ordinary words: they count with a name that has no other reading.
                 let told = key == KEYS[0] || runs(&name);
@@ -316,6 +317,27 @@ mod tests {
             ("mypackage.models.Net", Some("foreign")),
         ] {
             assert_eq!(judge(name).map(|(case, _)| case), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn configurations_are_searched_whatever_their_format() {
+        let scanner = crate::pipeline::Scanner::new(crate::pipeline::Options {
+            jobs: 1,
+            ..crate::pipeline::Options::default()
+        })
+        .unwrap();
+        for (name, text, expected) in [
+            ("model_config.yaml", "model:\n  _target_: os.system\n", 1),
+            ("hparams.yml", "target: subprocess.run\n", 1),
+            ("config.json", "{\"_target_\": \"os.system\"}", 1),
+            ("model_config.yaml", "model:\n  _target_: torch.nn.Linear\n", 0),
+            ("notes.md", "    _target_: os.system\n", 0),
+        ] {
+            let report = scanner.scan_bytes(name, text.as_bytes().to_vec());
+            let findings = report.artifacts.iter().flat_map(|a| &a.findings);
+            let told = findings.filter(|j| j.finding.case == Some("unsafe")).count();
+            assert_eq!(told, expected, "{name}: {text}");
         }
     }
 }

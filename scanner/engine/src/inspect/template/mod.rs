@@ -40,7 +40,8 @@ impl Inspector for Templates {
                 judge(&subject, out);
             }
         }
-        if artifact.format == "text" && artifact.name.ends_with(b".json") {
+        // Strict documents hand their templates over; what Python's reader takes besides may look like any other text.
+        if artifact.format != "json" && artifact.name.ends_with(b".json") {
             let text = content(artifact);
             for (template, span) in lax(&text) {
                 let subject = Subject {
