@@ -14,6 +14,28 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
     .expect("threads can be started")
 });
 
+/// Formats of which a part, or more text behind, is a file of the same or a plainer kind.
+pub(crate) const PLAIN: [&str; 13] = [
+    "text",
+    "script",
+    "data",
+    "json",
+    "shell",
+    "python",
+    "javascript",
+    "toml",
+    "ini",
+    "yaml",
+    "xml",
+    "pmml",
+    "openvino",
+];
+
+/// Formats that run to the end of the file without saying where that is, whole as they may be at any unit.
+pub(crate) const OPEN_ENDED: [&str; 9] = [
+    "flac", "mp3", "ogg", "pdf", "icu", "isobmff", "wasm", "bitcode", "terminfo",
+];
+
 /// Scans `bytes` as a root called `name`, on one thread, keeping ledgers.
 pub(crate) fn scan(name: &str, bytes: &[u8]) -> Report {
     SCANNER.scan_bytes(name, bytes.to_vec())

@@ -13,6 +13,8 @@ mod tests;
 mod wide;
 mod yaml;
 
+pub(super) use yaml::look_for_classes;
+
 pub(super) use base64::{Base64, is_base64};
 
 use super::{Format, Input, Parse};

@@ -23,6 +23,13 @@ const TAGS: &[(&[u8], CallableUse)] = &[
     (b"python/module:", CallableUse::Named),
 ];
 
+/// Looks at a YAML document for classes; its tags are the format's own business.
+pub(in crate::format) fn look_for_classes(bytes: &[u8], out: &mut Parse) {
+    if memmem::find(bytes, b"class_name:").is_some() && reads_like_yaml(bytes) {
+        classes(bytes, out);
+    }
+}
+
 /// Looks at a text whose beginning is `head`.
 pub(super) fn look(head: &[u8], input: &Input<'_>, out: &mut Parse) {
     let is_model = memmem::find(head, b"class_name:").is_some();

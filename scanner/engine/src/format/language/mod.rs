@@ -81,6 +81,16 @@ pub(crate) fn is_script(format: &str) -> bool {
     matches!(format, "script" | "python" | "javascript" | "shell")
 }
 
+/// Claims a text whole. A message whose first field is a long text begins like one, and a configuration may be wrapped in
+/// what another reader skips.
+fn claim(what: &'static str, input: &Input<'_>, out: &mut Parse) {
+    if let Some(format) = super::proto::further_down(input) {
+        return format.parse(input, out);
+    }
+    out.leaf(input.whole(), Role::Text, what);
+    super::keras::look_in_text(input, out);
+}
+
 /// Python source.
 pub(super) struct Python;
 /// JavaScript source, TypeScript among it.
@@ -102,7 +112,7 @@ impl Format for Python {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
-        out.leaf(input.whole(), Role::Text, "source");
+        claim("source", input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {
@@ -120,7 +130,7 @@ impl Format for JavaScript {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
-        out.leaf(input.whole(), Role::Text, "source");
+        claim("source", input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {
@@ -138,7 +148,7 @@ impl Format for Shell {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
-        out.leaf(input.whole(), Role::Text, "script");
+        claim("script", input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {
@@ -156,7 +166,7 @@ impl Format for Toml {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
-        out.leaf(input.whole(), Role::Text, "document");
+        claim("document", input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {
@@ -174,7 +184,7 @@ impl Format for Ini {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
-        out.leaf(input.whole(), Role::Text, "document");
+        claim("document", input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {

@@ -50,6 +50,7 @@ impl Format for Yaml {
             Ok(bytes) => bytes,
             Err(fault) => return out.fault(&fault, "the document"),
         };
+        super::keras::look_for_classes(&bytes, out);
         // Documents without a tag are the rule.
         if memchr::memchr(b'!', &bytes).is_none() {
             return;
