@@ -144,7 +144,7 @@ const CODES: &[(&str, &str)] = &[
         "trailing-bytes",
         "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info",
     ),
-    ("truncated", "medium end-marker=low"),
+    ("truncated", "medium end-marker=low media=low"),
     (
         "unclaimed-bytes",
         "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info",

@@ -88,6 +88,8 @@ pub struct Parse {
     pub(crate) children: Vec<Child>,
     /// Whether a limit or a failing read ended the parse: what is unclaimed then was not looked at.
     pub(crate) cut_short: bool,
+    /// Broken rules and missing ends are told as those of media are.
+    media: bool,
 }
 
 /// The most errors that one artifact keeps.
@@ -103,6 +105,7 @@ impl Parse {
             errors: Vec::new(),
             children: Vec::new(),
             cut_short: false,
+            media: false,
         }
     }
 
@@ -231,7 +234,8 @@ impl Parse {
 
     /// A `malformed` finding: which rule of the format is broken, where. The rule is its key.
     pub fn malformed(&mut self, span: Span, rule: &str) {
-        self.finding(Finding::new(code::MALFORMED, span, rule).key(rule));
+        let finding = Finding::new(code::MALFORMED, span, rule).key(rule);
+        self.finding(if self.media { finding.case("lenient") } else { finding });
     }
 
     /// Adds an error: something was not examined.
@@ -239,6 +243,12 @@ impl Parse {
         if self.errors.len() < ERRORS && !self.errors.contains(&error) {
             self.errors.push(error);
         }
+    }
+
+    /// From here on the artifact is a picture or a sound: players skip what they cannot read, and nothing of it runs, so that
+    /// a broken rule or a missing end is low.
+    pub fn is_media(&mut self) {
+        self.media = true;
     }
 
     /// Turns a read fault into what it means: `truncated` when `what` lies past the end, an error otherwise.
@@ -252,7 +262,8 @@ impl Parse {
                 let have = length.saturating_sub(*offset);
                 let message = format!("{what} needs {wanted} bytes at offset {offset:#x}, {have} are there");
                 let span = Span::new((*offset).min(*length), *length);
-                self.finding(Finding::new(code::TRUNCATED, span, message).key(what));
+                let finding = Finding::new(code::TRUNCATED, span, message).key(what);
+                self.finding(if self.media { finding.case("media") } else { finding });
             }
             _ => self.error(ScanError::new(ErrorCode::Internal, "a read fault without a meaning")),
         }

@@ -1,7 +1,7 @@
 //! Bytes between and behind the sections that still have an explanation.
 //!
 //! Linkers leave nothing but zeros there. Tools that rewrite finished files do leave things, and each of them is
-//! recognised by its content, never by its place alone: patchelf overwrites what it moved with `X`; LIEF (postject, so
+//! recognised by its content, never by its place alone: patchelf overwrites what it moved with `X`, since 0.18 with `Z`; LIEF (postject, so
 //! every Node SEA) leaves the old program headers and notes where they were; Bun leaves the eight bytes that hold the
 //! address of its payload. Behind the end stand the signature of a kernel module and an appended Bun payload. What is
 //! not recognised stays unclaimed.
@@ -115,7 +115,14 @@ fn inside(known: &Known<'_, '_>, gap: Span, bytes: &[u8], out: &mut Parse) -> Ve
         let offset = gap.start().saturating_add(u64::try_from(start).unwrap_or(u64::MAX));
         let span = Span::saturating_at(offset, u64::try_from(length).unwrap_or(u64::MAX)).intersect(gap);
         let id = match role {
-            Role::Padding => out.padding(span, Fill::AnyOf(b"X\0"), name),
+            Role::Padding => {
+                let fill: &'static [u8] = if bytes.get(start) == Some(&b'X') {
+                    b"X\0"
+                } else {
+                    b"Z\0"
+                };
+                out.padding(span, Fill::AnyOf(fill), name)
+            }
             role => out.leaf(span, role, name),
         };
         known.parents.adopt(id, span, out);
@@ -128,9 +135,10 @@ fn inside(known: &Known<'_, '_>, gap: Span, bytes: &[u8], out: &mut Parse) -> Ve
 /// What stands at the first byte that is not zero: where it starts, its length, role and name.
 fn part(known: &Known<'_, '_>, gap: Span, bytes: &[u8], from: usize) -> Option<(usize, usize, Role, &'static str)> {
     let rest = bytes.get(from..)?;
-    if rest.iter().take(4).all(|b| *b == b'X') {
-        let run = rest.iter().take_while(|b| matches!(b, b'X' | 0)).count();
-        let last = rest.get(..run)?.iter().rposition(|b| *b == b'X')?;
+    let letter = *rest.first()?;
+    if matches!(letter, b'X' | b'Z') && rest.iter().take(4).all(|b| *b == letter) {
+        let run = rest.iter().take_while(|b| matches!(**b, 0) || **b == letter).count();
+        let last = rest.get(..run)?.iter().rposition(|b| *b == letter)?;
         return Some((from, last.saturating_add(1), Role::Padding, "patchelf fill"));
     }
     // Structures are aligned in the file; leading zero bytes of a field belong to them.

@@ -407,11 +407,12 @@ fn what_editing_tools_leave_in_gaps_is_recognised_by_content() {
         .chain(*b"GNU\0")
         .chain([7; 20])
         .collect::<Vec<u8>>();
-    let fill = vec![b'X'; 100];
+    let (fill, later_fill) = (vec![b'X'; 100], vec![b'Z'; 100]);
     // Headers moved with the bytes they describe differ in their offsets; these do not.
     for (name, role, gap) in [
         ("old notes", Role::Metadata, &note),
         ("patchelf fill", Role::Padding, &fill),
+        ("patchelf fill", Role::Padding, &later_fill),
         ("old section headers", Role::Table, &sections),
     ] {
         let bytes = with_gap(gap, Vec::new());
@@ -445,6 +446,7 @@ fn a_gap_that_only_begins_like_something_known_is_reported() {
     let secret = b"an archive of something that was not meant to leave the house";
     let mut after_fill = vec![b'X'; 40];
     after_fill.extend_from_slice(secret);
+    let mixed_fill = b"XZ".repeat(20);
     let mut after_note = [4u32, 4, 3]
         .iter()
         .flat_map(|n| n.to_le_bytes())
@@ -457,7 +459,7 @@ fn a_gap_that_only_begins_like_something_known_is_reported() {
         .chain(*b"GNU\0")
         .collect::<Vec<u8>>();
     huge_note.resize(4016, b'z');
-    for gap in [after_fill, after_note, huge_note, secret.to_vec()] {
+    for gap in [after_fill, mixed_fill, after_note, huge_note, secret.to_vec()] {
         let (codes, _, unclaimed) = scanned(&with_gap(&gap, Vec::new()));
         assert_eq!(codes, ["unclaimed-bytes/gap"]);
         assert!(unclaimed >= 40);
@@ -496,7 +498,7 @@ fn what_is_appended_is_claimed_only_when_it_says_what_it_is() {
         .build()
     };
     let signature = |length: u32| {
-        let mut tail = vec![0x5a; 200];
+        let mut tail = vec![0x5b; 200];
         tail.extend_from_slice(&[0, 0, 2, 0, 0, 0, 0, 0]);
         tail.extend_from_slice(&length.to_be_bytes());
         tail.extend_from_slice(b"~Module signature appended~\n");

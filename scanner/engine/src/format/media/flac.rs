@@ -27,6 +27,7 @@ impl Format for Flac {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = blocks(input, out) {
             out.fault(&fault, "a metadata block");
         }

@@ -36,6 +36,7 @@ impl Format for Gif {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = blocks(input, out) {
             out.fault(&fault, "a block");
         }

@@ -45,6 +45,7 @@ impl Format for Ico {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = pictures(input, out) {
             out.fault(&fault, "the directory");
         }

@@ -33,6 +33,7 @@ impl Format for IsoBmff {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = boxes(input, out) {
             out.fault(&fault, "a box");
         }

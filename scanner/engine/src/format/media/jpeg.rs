@@ -34,6 +34,7 @@ impl Format for Jpeg {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = segments(input, out) {
             out.fault(&fault, "a segment");
         }

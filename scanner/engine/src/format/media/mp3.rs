@@ -34,6 +34,7 @@ impl Format for Mp3 {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = frames(input, out) {
             out.fault(&fault, "a tag");
         }

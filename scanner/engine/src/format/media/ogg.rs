@@ -26,6 +26,7 @@ impl Format for Ogg {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = pages(input, out) {
             out.fault(&fault, "a page");
         }

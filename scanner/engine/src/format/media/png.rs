@@ -34,6 +34,7 @@ impl Format for Png {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = chunks(input, out) {
             out.fault(&fault, "a chunk");
         }

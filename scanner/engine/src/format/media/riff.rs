@@ -32,6 +32,7 @@ impl Format for Riff {
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
+        out.is_media();
         if let Err(fault) = forms(input, out) {
             out.fault(&fault, "a chunk");
         }

@@ -85,7 +85,12 @@ fn without_magic(probe: &Probe<'_>) -> bool {
         End::Enough => true,
         // The file is cut short: what it did until then decides.
         End::Cut if probe.is_whole() => (seen.globals > 0 && seen.calls > 0) || (seen.puts > 1 && seen.opcodes >= 6),
-        End::Cut => (seen.opcodes >= 16) || begins_with_argument(probe, seen.length) && calls_at_the_end(probe.tail),
+        // Lines that begin with a capital read like opcodes with a line for an argument, as many as there are.
+        End::Cut => {
+            let remembers = seen.globals > 0 || seen.puts > 0 || seen.calls > 0;
+            (seen.opcodes >= 16 && remembers)
+                || begins_with_argument(probe, seen.length) && calls_at_the_end(probe.tail)
+        }
         // Loaders have run what stands before the fault, unless the first name could not be imported.
         End::Broken => seen.globals > 0 && (seen.calls > 0 || seen.puts > 0) && begins_importable(probe.head),
     }

@@ -585,3 +585,18 @@ proptest! {
         matched(&bytes);
     }
 }
+
+/// A wheel's RECORD whose lines all begin with a capital that is an opcode with a line for an argument.
+#[test]
+fn lines_that_begin_like_opcodes_are_text() {
+    let line = |number: u32| format!("PIL/{number:04}.py,sha256=d8otmsDP1_4I9wy4Ipj3Q8zFRvR4zSj,{number}\n");
+    let mut text: String = (0..200).map(line).collect();
+    text.push_str("pillow.libs/libXau-154567c4.so.6.0.0,sha256=i1qTRpgF01UEcXZmltR1,200\n");
+    let head = text.as_bytes().get(..8192).unwrap();
+    let probe = crate::identify::Probe {
+        head,
+        tail: text.as_bytes(),
+        length: text.len() as u64,
+    };
+    assert!(super::identify::identify(&probe).is_none());
+}
