@@ -11,6 +11,12 @@
 mod sink;
 mod skip;
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::panic,
+    reason = "inputs of tests are written in the tests"
+)]
 mod tests;
 
 pub use sink::{PatternHit, PatternScan, PatternSink};
