@@ -158,7 +158,11 @@ fn tail_match(probe: &Probe<'_>) -> Option<Match> {
         let (before, record) = probe.tail.split_at_checked(at)?;
         let size = u64::from(fields::Fields(record).u32(12));
         let starts_before = size > wide(before.len()) && size < probe.length;
-        return (starts_before && central::chain_leads_to_end(before)).then(|| starting_at(probe, 1));
+        // Where the directory begins less where it says that it does: what stands before the archive.
+        let offset = u64::from(fields::Fields(record).u32(16));
+        let directory = tail_at.saturating_add(wide(before.len())).checked_sub(size);
+        let base = directory.and_then(|at| at.checked_sub(offset)).unwrap_or(0);
+        return (starts_before && central::chain_leads_to_end(before)).then(|| starting_at(probe, base));
     };
     if end.directory.is_empty() {
         // An empty archive is its end record, and proves nothing further down a file.
