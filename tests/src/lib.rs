@@ -4,4 +4,5 @@
 //! its fixture cannot share a mistake. Every payload is inert (the command is always `true`).
 
 pub mod build;
+pub mod matrix;
 pub mod samples;

@@ -2,9 +2,11 @@
 //! that need only be survived.
 
 mod benign;
+mod heavy;
 mod hostile;
 
 pub use benign::all;
+pub use heavy::{HEAVY, Heavy};
 pub use hostile::{hostile, stress};
 
 use crate::build::bytes::Built;
@@ -170,6 +172,7 @@ mod tests {
             .map(|s| s.name)
             .chain(hostile().iter().map(|h| h.name))
             .chain(stress().iter().map(|s| s.0))
+            .chain(HEAVY.iter().map(|h| h.name))
         {
             assert!(names.insert(name), "{name} twice");
             assert!(

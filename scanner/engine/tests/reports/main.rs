@@ -4,4 +4,5 @@ mod bad_input;
 mod common;
 mod fixtures;
 mod hidden_bytes;
+mod hostile;
 mod packages;

@@ -1,0 +1,101 @@
+//! What only several files together say, and configurations that name code. Repositories are scanned as tar archives.
+
+use super::Fixture::Built;
+use super::{Row, row};
+use crate::build::documents;
+use crate::build::files::{Files, INDEX, Image, gguf_with_template, model, shard, wheel};
+
+const REMOTE: &str = "code that the loader is told to run";
+const IMPORT: &str = "own code that acts when it is imported";
+const SHARDS: &str = "index of shards that lies";
+const INDEX_FILE: &str = "model.safetensors.index.json";
+const SECOND: &str = "model-00002-of-00002.safetensors";
+const HIDDEN: &str = "text that nobody sees";
+const NAMED: &str = "callable by name in a configuration";
+const QUIET: &str = "class Model:\n    pass\n";
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    row(REMOTE, "auto_map, own file", ("remote-code", "own"), Built("modeling.py beside it", || own(QUIET).tar()), Built("no auto_map", || model().tar())),
+    row(REMOTE, "auto_map, another repository", ("remote-code", "foreign"), Built("other/repo--modeling.Model", || config(r#"{"auto_map": {"AutoModel": "other/repo--modeling.Model"}}"#)), Built("modeling.py beside it", || own(QUIET).tar())),
+    row(REMOTE, "auto_map, leads out", ("path-traversal", ""), Built("../x.Model", || config(r#"{"auto_map": {"AutoModel": "../x.Model"}}"#)), Built("modeling.py beside it", || own(QUIET).tar())),
+    row(REMOTE, "trust_remote_code", ("remote-code", "trusted"), Built("true", || config(r#"{"a": {"trust_remote_code": true}}"#)), Built("false", || config(r#"{"a": {"trust_remote_code": false}}"#))),
+    row(REMOTE, "modules.json", ("remote-code", "foreign"), Built("class of somebody's package", || modules("custom.Thing")), Built("class of sentence-transformers", || modules("sentence_transformers.models.Transformer"))),
+    row(REMOTE, "model_index.json", ("remote-code", "foreign"), Built("class of another module", || pipeline(r#"["evil.module", "Checker"]"#)), Built("class of diffusers", || pipeline(r#"["diffusers", "UNet"]"#))),
+    row(REMOTE, "adapter_config.json", ("remote-code", "local-base"), Built("base model by a path", || adapter("/data/b")), Built("base model by its name", || adapter("a/b"))),
+    row(IMPORT, "Python beside the model: process", ("import-code", "process"), Built("os.system at the top", || own("import os\nos.system('true')\n").tar()), Built("os.system in a function", || own("import os\ndef f():\n    os.system('true')\n").tar())),
+    row(IMPORT, "Python beside the model: network", ("import-code", "network"), Built("request at the top", || own("import requests\nrequests.get('x')\n").tar()), Built("import alone", || own("import requests\n").tar())),
+    row(IMPORT, "Python beside the model: decoded source", ("import-code", "decoded"), Built("exec of Base64", || own("import base64\nexec(base64.b64decode('cGFzcw=='))\n").tar()), Built("Base64 alone", || own("import base64\nx = base64.b64decode('cGFzcw==')\n").tar())),
+    row(SHARDS, "leads out", ("path-traversal", ""), Built("../../x.safetensors", || model().with(INDEX_FILE, INDEX.replace(SECOND, "../../x.safetensors")).tar()), Built("the index as it is", || model().tar())),
+    row(SHARDS, "file missing", ("shard-index", "missing"), Built("one shard gone", || model().without(SECOND).tar()), Built("the index as it is", || model().tar())),
+    row(SHARDS, "tensor elsewhere", ("shard-index", "tensor-twice"), Built("the first tensor in both", || model().with(SECOND, shard("first.weight")).tar()), Built("the index as it is", || model().tar())),
+    row("templates that differ", "two files", ("template-drift", "files"), Built("another chat_template.jinja", || model().with("chat_template.jinja", "{{ other }}").tar()), Built("the same template", || model().tar())),
+    row("templates that differ", "tokenizer and GGUF", ("template-drift", "gguf"), Built("another template in the GGUF", || model().with("m.gguf", gguf_with_template("{{ other }}")).tar()), Built("the same template", || model().with("m.gguf", gguf_with_template("{{ messages }}")).tar())),
+    row(HIDDEN, "tag characters", ("hidden-text", "tag"), Built("U+E0041 in a template", || hidden("a\u{e0041}")), Built("plain template", || hidden("ab"))),
+    row(HIDDEN, "bidirectional controls", ("hidden-text", "bidi"), Built("U+202E in a template", || hidden("a\u{202e}b")), Built("plain template", || hidden("ab"))),
+    row(HIDDEN, "zero-width characters", ("hidden-text", "zero-width"), Built("four times U+200B", || hidden("a\u{200b}\u{200b}\u{200b}\u{200b}")), Built("one U+200D, as in emoji", || hidden("\u{1f468}\u{200d}\u{1f469}"))),
+    row(NAMED, "YAML", ("configured-callable", "unsafe"), Built("_target_: os.system", || file("model_config.yaml", b"model:\n  _target_: os.system\n")), Built("_target_: torch.nn.Linear", || file("model_config.yaml", b"model:\n  _target_: torch.nn.Linear\n"))),
+    row(NAMED, "JSON", ("configured-callable", "unsafe"), Built("_target_ os.system", || file("config.json", br#"{"_target_": "os.system"}"#)), Built("_target_ torch.nn.Linear", || file("config.json", br#"{"_target_": "torch.nn.Linear"}"#))),
+    row(NAMED, "skops", ("unsafe-callable", "called"), Built("OperatorFuncNode of methodcaller", || skops("operator", "methodcaller", "OperatorFuncNode")), Built("SVC of scikit-learn", || skops("sklearn.svm", "SVC", "ObjectNode"))),
+    row("call in a tag", "YAML", ("unsafe-callable", "called"), Built("!!python/object/apply:os.system", || b"name: x\nhook: !!python/object/apply:os.system ['true']\n".to_vec()), Built("the same in a text", || b"name: x\nhook: \"!!python/object/apply:os.system ['true']\"\n".to_vec())),
+    row("external entity", "XML and PMML", ("xml-entity", "file"), Built("entity of a file", || documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root")), Built("no entity", || documents::xml("", "root"))),
+    row("start-up code in a package", "wheel", ("startup-code", "pth"), Built(".pth file with a call", || wheel(&[("a.pth", b"import os; os.system('true')\n")]).zip()), Built("wheel without one", || wheel(&[]).zip())),
+    row("layer that is not what it says", "OCI image", ("image-mismatch", "size"), Built("size that lies", lying_image), Built("sound image", || Image::default().files().tar())),
+];
+
+fn own(source: &str) -> Files {
+    let config = r#"{"auto_map": {"AutoModel": "modeling.Model"}}"#;
+    model().with("config.json", config).with("modeling.py", source)
+}
+
+fn config(text: &str) -> Vec<u8> {
+    model().with("config.json", text).tar()
+}
+
+fn modules(class: &str) -> Vec<u8> {
+    model()
+        .with("modules.json", format!(r#"[{{"path": "", "type": "{class}"}}]"#))
+        .tar()
+}
+
+fn pipeline(pair: &str) -> Vec<u8> {
+    model()
+        .with("model_index.json", format!(r#"{{"_class_name": "X", "unet": {pair}}}"#))
+        .tar()
+}
+
+fn adapter(base: &str) -> Vec<u8> {
+    model()
+        .with(
+            "adapter_config.json",
+            format!(r#"{{"base_model_name_or_path": "{base}"}}"#),
+        )
+        .tar()
+}
+
+fn hidden(template: &str) -> Vec<u8> {
+    let text = format!(r#"{{"chat_template": "{template}"}}"#);
+    model()
+        .with("tokenizer_config.json", text)
+        .without("chat_template.jinja")
+        .tar()
+}
+
+fn file(name: &str, data: &[u8]) -> Vec<u8> {
+    Files::of(&[(name, data)]).tar()
+}
+
+fn skops(module: &str, class: &str, loader: &str) -> Vec<u8> {
+    let schema = format!(
+        r#"{{"__class__": "{class}", "__module__": "{module}", "__loader__": "{loader}", "content": {{}}, "protocol": 2}}"#
+    );
+    Files::of(&[("schema.json", schema.as_bytes())]).zip()
+}
+
+fn lying_image() -> Vec<u8> {
+    let files = Image::default().files();
+    let index = String::from_utf8(files.get("index.json")).expect("the index is text");
+    files
+        .with("index.json", index.replace("\"size\": ", "\"size\": 1"))
+        .tar()
+}
