@@ -1,6 +1,6 @@
 //! `cargo xtask codegen`: writes the files that are derived from code, and with `--check` compares them.
 //!
-//! Derived are the finding reference, the table of acts, the JSON schema of declared sets, the command line reference, and
+//! Derived are the finding reference, the table of detections, the table of acts, the JSON schema of declared sets, the command line reference, and
 //! the fuzz workspace's list of targets and lock file.
 
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use crate::fuzz;
 use crate::run::{Cmd, root, target_dir};
 
 mod acts;
+mod detections;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -24,10 +25,11 @@ pub(crate) struct Args {
 type Make = fn() -> Result<Option<String>>;
 
 /// The generated files; the one that needs a build comes last.
-const FILES: [(&str, Make); 5] = [
+const FILES: [(&str, Make); 6] = [
     ("tests/fuzz/Cargo.toml", || fuzz_manifest().map(Some)),
     ("docs/findings.md", || Ok(Some(findings()))),
     ("docs/acts.md", || acts::page().map(Some)),
+    ("docs/detections.md", || detections::page().map(Some)),
     ("docs/declared.schema.json", || {
         Ok(Some(probity_signatures::declared::schema::json_schema()))
     }),
