@@ -35,6 +35,7 @@ impl Format for Text {
         };
         out.leaf(input.whole(), Role::Text, name);
         super::keras::look_in_text(input, out);
+        super::yaml::look_in_text(input, out);
     }
 }
 

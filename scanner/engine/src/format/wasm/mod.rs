@@ -156,8 +156,20 @@ impl Walk<'_, '_, '_> {
         match (self.kind, section.id) {
             (Kind::Module, 2) => names::imports(self.input, self.out, section.content),
             (Kind::Module, 7) => names::exports(self.input, self.out, section.content),
+            (Kind::Module, 1 | 3..=6 | 9..=11 | 13) => self.vector(section.content),
             _ => Ok(()),
         }
+    }
+
+    /// A section that is a list: its elements take a byte or more each.
+    fn vector(&mut self, content: Span) -> Result<(), ReadFault> {
+        let mut cursor = Cursor::new(self.input, content);
+        let fits = !content.is_empty() && section::leb32(&mut cursor)?.is_some_and(|count| count <= cursor.remaining());
+        if !fits {
+            let rule = "wasm: a section has no room for as many elements as it counts (5.5)";
+            self.out.malformed(content, rule);
+        }
+        Ok(())
     }
 
     /// A custom section: its name, then whatever a tool put there.

@@ -87,6 +87,7 @@ fn what_breaks_the_rules_is_told_and_what_follows_is_unclaimed() {
     let long_name = wasm::module(&[section(0, &[9, b'a'])]).bytes;
     let imports = wasm::module(&[section(2, &[3, 1, b'a'])]).bytes;
     let wide = [&wasm::module(&[]).bytes[..], &[1, 0x80, 0x80, 0x80, 0x80, 0x80, 0]].concat();
+    let functions = wasm::module(&[section(3, &[2, 0])]).bytes;
     for (what, file, expected) in [
         ("twice", &twice, &["malformed -"][..]),
         ("order", &order, &["malformed -"]),
@@ -95,6 +96,8 @@ fn what_breaks_the_rules_is_told_and_what_follows_is_unclaimed() {
         ("long name", &long_name, &["malformed -"]),
         ("imports that end early", &imports, &["malformed -"]),
         ("size of six bytes", &wide, &["malformed -"]),
+        ("more functions than bytes", &functions, &["malformed -"]),
+        ("no count", &wasm::module(&[section(1, &[])]).bytes, &["malformed -"]),
     ] {
         assert_eq!(cases(&parse("wasm", file)), expected, "{what}");
     }

@@ -24,6 +24,7 @@ use crate::finding::{ErrorCode, ScanError};
 use crate::identify::{Match, Probe};
 use crate::ledger::Role;
 use crate::span::Span;
+use memchr::memmem;
 
 /// The longest document that is read for tags.
 const MOST: u64 = 32 << 20;
@@ -43,8 +44,7 @@ impl Format for Yaml {
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.leaf(input.whole(), Role::Text, "document");
         if input.len() > MOST {
-            let message = format!("a YAML document of more than {MOST} bytes is not read for tags");
-            out.error(ScanError::new(ErrorCode::LimitExceeded, message).at(0));
+            out.error(too_long());
         }
         let bytes = match input.read_up_to(0, MOST) {
             Ok(bytes) => bytes,
@@ -55,16 +55,62 @@ impl Format for Yaml {
         if memchr::memchr(b'!', &bytes).is_none() {
             return;
         }
-        let plain = std::str::from_utf8(&bytes).is_ok_and(|text| !text.starts_with('\u{feff}'));
-        let text = decoded(&bytes);
-        for tag in lexer::tags(&text) {
-            // Offsets in what was decoded are not offsets in the file.
-            let span = if plain { tag.span } else { input.whole() };
-            tags::callable(&tag.full, span.intersect(Span::new(0, input.len())), out);
-        }
+        report(&lexer::tags(&decoded(&bytes)), &bytes, input, out);
     }
 
     fn extensions(&self) -> &'static [&'static str] {
         &["yaml", "yml"]
+    }
+}
+
+/// Looks for tags in a text that its first lines do not show to be YAML: behind comments of any length, behind a value
+/// that fills the view, under keys of several words.
+pub(super) fn look_in_text(input: &Input<'_>, out: &mut Parse) {
+    let Ok(bytes) = input.read_up_to(0, MOST) else { return };
+    let wide = matches!(*bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    let marks: [&[u8]; 3] = [b"!!", b"tag:yaml.org", b"%TAG "];
+    let marked = wide || marks.iter().any(|mark| memmem::find(&bytes, mark).is_some());
+    if !marked && input.len() <= MOST {
+        return;
+    }
+    let text = decoded(&bytes);
+    if input.len() > MOST && reads_as_yaml(&text) {
+        out.error(too_long());
+    }
+    let mut tags = if marked { lexer::tags(&text) } else { Vec::new() };
+    // Prose shows examples of tags: what stands before one has to be YAML to its last line.
+    let before = |tag: &lexer::Tag| {
+        let start = usize::try_from(tag.span.start()).unwrap_or(usize::MAX);
+        text.get(..start).unwrap_or_default()
+    };
+    if let Some(first) = tags.first()
+        && !reads_as_yaml(before(first))
+    {
+        tags.clear();
+    }
+    report(&tags, &bytes, input, out);
+}
+
+/// Whether every line in the first column is a comment, a marker, a key or an item, or ends a collection.
+fn reads_as_yaml(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    lines.all(|line| {
+        let end = line.trim_end();
+        let bare = end.is_empty() || line.starts_with(['#', ' ', '\t', '%', ']', '}', '{', '-', '?', '!', '&']);
+        bare || end == "..." || end.ends_with(':') || end.contains(": ")
+    })
+}
+
+fn too_long() -> ScanError {
+    let message = format!("a YAML document of more than {MOST} bytes is not read for tags");
+    ScanError::new(ErrorCode::LimitExceeded, message).at(0)
+}
+
+fn report(tags: &[lexer::Tag], bytes: &[u8], input: &Input<'_>, out: &mut Parse) {
+    let plain = std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with('\u{feff}'));
+    for tag in tags {
+        // Offsets in what was decoded are not offsets in the file.
+        let span = if plain { tag.span } else { input.whole() };
+        tags::callable(&tag.full, span.intersect(Span::new(0, input.len())), out);
     }
 }

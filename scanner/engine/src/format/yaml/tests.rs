@@ -136,6 +136,36 @@ fn what_a_loader_would_call_is_judged() {
 }
 
 #[test]
+fn a_call_behind_what_the_first_lines_show_is_judged() {
+    const CALL: &str = "hook: !!python/object/apply:os.system ['true']\n";
+    let comments = "# a line of a licence\n";
+    let called = ["critical unsafe-callable called"];
+    let told = |text: String| {
+        let findings = scan(text.into_bytes()).1;
+        findings
+            .into_iter()
+            .filter(|f| f.contains("callable"))
+            .collect::<Vec<_>>()
+    };
+    for begin in [
+        comments.repeat(200),
+        comments.repeat(20_000),
+        format!("my own key: {}\n", "word ".repeat(2000)),
+        format!("items: {}\n", "[".repeat(3000) + &"]".repeat(3000)),
+        format!("{{a: 1,\n b: \"{}\",\n", "x".repeat(5000)),
+    ] {
+        assert_eq!(told(format!("{begin}{CALL}")), called, "{}", &begin[..20]);
+        let prose = format!("{begin}This is how it is not done.\n\n{CALL}");
+        assert_eq!(told(prose), [""; 0], "{}", &begin[..20]);
+    }
+    let readme = format!(
+        "# Notes\n\n{}\n```yaml\n{CALL}```\n",
+        "A sentence of prose.\n".repeat(200)
+    );
+    assert_eq!(told(readme), [""; 0]);
+}
+
+#[test]
 fn a_document_is_claimed_whole_and_changes_are_survived() {
     let file = b"%YAML 1.2\n---\nk: [a, 'b', \"c\"]\nl: |\n  text\nm: !!set {x}\n";
     assert_eq!(map(&parse("yaml", file)), [format!("0 {} text document", file.len())]);
