@@ -27,13 +27,6 @@ fn files_that_ask_for_much_are_bounded_and_told() {
             root.format,
             bytes.len()
         );
-        println!("{told}");
-        for e in report.artifacts.iter().flat_map(|a| &a.errors) {
-            println!("   E {}", e.message);
-        }
-        for e in report.artifacts.iter().flat_map(|a| &a.findings).take(3) {
-            println!("   F {}", e.finding.message);
-        }
         if took > BOUND {
             wrong.push(format!("slow: {told}"));
         }

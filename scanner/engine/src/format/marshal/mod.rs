@@ -51,7 +51,7 @@ impl Format for Marshal {
     }
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
-        plausible(probe.head, probe.is_whole(), &LAYOUTS).then_some(Match::LIKELY)
+        plausible(probe.head, probe.is_whole(), &LAYOUTS, false).then_some(Match::LIKELY)
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
@@ -67,7 +67,8 @@ impl Format for Pyc {
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let (layout, header) = header(probe.head)?;
         let code = probe.head.get(header..)?;
-        plausible(code, probe.is_whole(), std::slice::from_ref(layout)).then_some(Match::CERTAIN)
+        // The header leaves little doubt: code that breaks a rule behind it is broken code.
+        plausible(code, probe.is_whole(), std::slice::from_ref(layout), true).then_some(Match::CERTAIN)
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
@@ -101,8 +102,8 @@ fn header(head: &[u8]) -> Option<(&'static Layout, usize)> {
     known.then_some((layout, length))
 }
 
-/// Whether bytes begin like a code object: small numbers, then the bytecode.
-fn plausible(bytes: &[u8], whole: bool, layouts: &'static [Layout]) -> bool {
+/// Whether bytes begin like a code object: small numbers, then the bytecode; what follows may break rules if `broken`.
+fn plausible(bytes: &[u8], whole: bool, layouts: &'static [Layout], broken: bool) -> bool {
     if !bytes.first().is_some_and(|b| CODE.contains(b)) {
         return false;
     }
@@ -124,8 +125,8 @@ fn plausible(bytes: &[u8], whole: bool, layouts: &'static [Layout]) -> bool {
         let stream = reader::read(bytes, layout);
         match stream.fault {
             None => true,
-            Some(Fault::Cut) => !whole || stream.nodes.len() > 4,
-            Some(_) => false,
+            Some(Fault::Cut) => broken || !whole || stream.nodes.len() > 4,
+            Some(_) => broken,
         }
     })
 }

@@ -147,11 +147,11 @@ fn a_call_behind_what_the_first_lines_show_is_judged() {
             .filter(|f| f.contains("callable"))
             .collect::<Vec<_>>()
     };
+    assert_eq!(told(format!("{}{CALL}", comments.repeat(200))), called);
     for begin in [
-        comments.repeat(200),
         comments.repeat(20_000),
         format!("my own key: {}\n", "word ".repeat(2000)),
-        format!("items: {}\n", "[".repeat(3000) + &"]".repeat(3000)),
+        format!("items: {}{}\n", "[".repeat(3000), "]".repeat(3000)),
         format!("{{a: 1,\n b: \"{}\",\n", "x".repeat(5000)),
     ] {
         assert_eq!(told(format!("{begin}{CALL}")), called, "{}", &begin[..20]);
