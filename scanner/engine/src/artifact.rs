@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// One host that an artifact names, with the first place where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HostPlace {
     /// The nested artifact that holds it, `None` for the root itself.
     pub nested: Option<String>,
@@ -27,6 +28,7 @@ pub struct HostPlace {
 
 /// What kind of tensors an artifact holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TensorSummary {
     /// How many tensors.
     pub count: u64,
@@ -38,6 +40,7 @@ pub struct TensorSummary {
 
 /// The byte account in numbers. `claimed + unclaimed` is the artifact's length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ByteCounts {
     /// Bytes some region accounts for, padding among them.
     pub claimed: u64,
@@ -55,6 +58,7 @@ pub struct ByteCounts {
 
 /// A finding after policy.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Judged {
     /// What the bytes say.
     pub finding: Finding,
@@ -68,6 +72,7 @@ pub struct Judged {
 
 /// A finding that the user's policy or baseline allows: it is shown on request and counts for nothing else.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Suppressed {
     /// The finding, with the severity it would have.
     pub judged: Judged,
@@ -114,6 +119,7 @@ pub enum Kind {
 
 /// One artifact, examined and closed.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Artifact {
     /// The argument as given, joined with the walk's components, escaped.
     pub path: String,
@@ -168,6 +174,7 @@ impl Artifact {
 
 /// Everything a scan found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// All artifacts: roots in the order of the walk, each followed by what it holds.
     pub artifacts: Vec<Artifact>,

@@ -165,6 +165,7 @@ impl From<u64> for Value {
 
 /// A second place that belongs to a finding.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Related {
     /// The region's name.
     pub region: String,
@@ -176,6 +177,7 @@ pub struct Related {
 
 /// An artifact other than the one a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Elsewhere {
     /// The root's path, escaped.
     pub path: String,
@@ -185,6 +187,7 @@ pub struct Elsewhere {
 
 /// What the bytes say.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// The code, one of [`code::ALL`] or the id of a rule of the user.
     pub code: &'static str,
@@ -208,7 +211,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding about the bytes of `span`.
-    pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
             case: None,
@@ -224,35 +227,35 @@ impl Finding {
 
     /// Names the case of the rule.
     #[must_use]
-    pub fn case(mut self, case: &'static str) -> Self {
+    pub(crate) fn case(mut self, case: &'static str) -> Self {
         self.case = Some(case);
         self
     }
 
     /// Names the region.
     #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
+    pub(crate) fn region(mut self, region: impl Into<String>) -> Self {
         self.region = region.into();
         self
     }
 
     /// Adds evidence.
     #[must_use]
-    pub fn evidence(mut self, key: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn evidence(mut self, key: &'static str, value: impl Into<Value>) -> Self {
         self.evidence.push((key, value.into()));
         self
     }
 
     /// Sets what identifies the finding across versions.
     #[must_use]
-    pub fn key(mut self, key: impl Into<String>) -> Self {
+    pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
     /// Adds a related place.
     #[must_use]
-    pub fn related(mut self, region: impl Into<String>, span: Span) -> Self {
+    pub(crate) fn related(mut self, region: impl Into<String>, span: Span) -> Self {
         self.related.push(Related {
             region: region.into(),
             span,
@@ -263,7 +266,7 @@ impl Finding {
 
     /// Adds a place in another artifact.
     #[must_use]
-    pub fn related_in(mut self, region: impl Into<String>, span: Span, elsewhere: Elsewhere) -> Self {
+    pub(crate) fn related_in(mut self, region: impl Into<String>, span: Span, elsewhere: Elsewhere) -> Self {
         self.related.push(Related {
             region: region.into(),
             span,
@@ -387,6 +390,7 @@ impl ErrorCode {
 
 /// What Probity could not do. Makes the artifact, and all that hold it, incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ScanError {
     /// What kind.
     pub code: ErrorCode,
@@ -398,7 +402,7 @@ pub struct ScanError {
 
 impl ScanError {
     /// An error without a place.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -408,7 +412,7 @@ impl ScanError {
 
     /// Adds the place.
     #[must_use]
-    pub fn at(mut self, offset: u64) -> Self {
+    pub(crate) fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
         self
     }

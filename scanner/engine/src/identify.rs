@@ -6,9 +6,9 @@
 use crate::format::{FORMATS, Format};
 
 /// How many bytes of the start a probe holds.
-pub const HEAD: usize = 8 << 10;
+pub(crate) const HEAD: usize = 8 << 10;
 /// How many bytes of the end a probe holds: the longest ZIP comment and its record.
-pub const TAIL: usize = (64 << 10) + 22;
+pub(crate) const TAIL: usize = (64 << 10) + 22;
 
 /// The bytes a format may look at to recognise itself.
 #[derive(Clone, Copy, Debug)]
@@ -68,17 +68,17 @@ impl Match {
 
 /// A candidate format.
 #[derive(Clone, Copy)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// The format.
-    pub format: &'static dyn Format,
+    pub(crate) format: &'static dyn Format,
     /// What it said.
-    pub matched: Match,
+    pub(crate) matched: Match,
 }
 
 /// All formats that recognise themselves, the primary one first: certain ones before others, those that start at 0
 /// before those that start later, surer before less sure, table order between equals. Never empty: plain data always
 /// fits.
-pub fn identify(probe: &Probe<'_>) -> Vec<Candidate> {
+pub(crate) fn identify(probe: &Probe<'_>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = FORMATS
         .iter()
         .filter_map(|&format| format.identify(probe).map(|matched| Candidate { format, matched }))

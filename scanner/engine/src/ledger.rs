@@ -76,6 +76,7 @@ pub type RegionId = u32;
 
 /// One region of a view.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Region {
     /// The bytes, as offsets into the artifact.
     pub span: Span,
@@ -105,6 +106,7 @@ pub enum Gaps {
 
 /// One reading of the artifact as one format.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct View {
     /// The format's id.
     pub format: &'static str,
@@ -116,7 +118,7 @@ pub struct View {
 
 impl View {
     /// An empty view for `format`.
-    pub fn new(format: &'static str) -> Self {
+    pub(crate) fn new(format: &'static str) -> Self {
         Self {
             format,
             regions: Vec::new(),
@@ -132,6 +134,7 @@ impl View {
 
 /// Two leaves of one view that share bytes.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Overlap {
     /// The shared bytes.
     pub span: Span,
@@ -152,7 +155,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger over `length` bytes with nothing claimed.
-    pub fn new(length: u64) -> Self {
+    pub(crate) fn new(length: u64) -> Self {
         Self {
             length,
             views: Vec::new(),
@@ -170,7 +173,7 @@ impl Ledger {
     }
 
     /// Adds a view. Leaves are cut to the artifact's length: a region past the end claims nothing there.
-    pub fn push(&mut self, mut view: View) {
+    pub(crate) fn push(&mut self, mut view: View) {
         for region in &mut view.regions {
             region.span = Span::new(region.span.start().min(self.length), region.span.end().min(self.length));
         }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 const LONGEST: usize = 4096;
 
 /// One level of a nested path, escaped; `!` included.
-pub fn escape_level(raw: &[u8]) -> String {
+pub(crate) fn escape_level(raw: &[u8]) -> String {
     escape(raw, true)
 }
 
@@ -37,7 +37,7 @@ pub fn unescape_level(text: &str) -> Vec<u8> {
 }
 
 /// A path given by the user or the walk, escaped; `!` is escaped too, so that levels stay unambiguous.
-pub fn escape_path(raw: &[u8]) -> String {
+pub(crate) fn escape_path(raw: &[u8]) -> String {
     escape(raw, true)
 }
 

@@ -5,7 +5,6 @@
 
 use super::date::Date;
 use crate::diagnostic::{Problem, line_of};
-use probity_engine::format::FORMATS;
 use probity_engine::name::printable;
 use probity_engine::policy::{Allow, Override, PathGlob, Policy, Scope};
 use probity_signatures::{Rule, Rules, Severity};
@@ -297,7 +296,7 @@ impl<'t> Loader<'t> {
 
     fn format(&mut self, entry: &Entry<'_, 't>) -> Option<String> {
         let (text, span) = self.text(entry, "format")?;
-        let mut known: Vec<&str> = FORMATS.iter().map(|f| f.id()).chain(NO_PARSER).collect();
+        let mut known: Vec<&str> = probity_engine::formats().chain(NO_PARSER).collect();
         if !known.contains(&text.as_str()) {
             known.sort_unstable();
             let help = format!("the formats are {}", known.join(", "));

@@ -10,7 +10,6 @@ use crate::args::{RulesArgs, RulesCommand};
 use crate::diagnostic::Problem;
 use anyhow::{Context, Result, bail};
 use probity_engine::custom::CustomRules;
-use probity_engine::format::FORMATS;
 use probity_engine::name::printable;
 use probity_engine::policy::PathGlob;
 use probity_signatures::custom::{LARGEST, Surroundings, load as load_rules};
@@ -123,7 +122,7 @@ impl Files {
         }
         let picked: Vec<&RuleFile> = self.files.iter().filter(|file| wanted(&file.text)).collect();
         let texts: Vec<(&str, &str)> = picked.iter().map(|f| (f.name.as_str(), f.text.as_str())).collect();
-        let formats: Vec<&str> = FORMATS.iter().map(|format| format.id()).collect();
+        let formats: Vec<&str> = probity_engine::formats().collect();
         let around = Surroundings {
             formats: &formats,
             path_glob: &|text| match PathGlob::new(text) {

@@ -200,6 +200,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &data::Data,
 ];
 
+/// The ids of all formats that are parsed or recognised, as [`Artifact::format`](crate::artifact::Artifact::format) has
+/// them, in the order in which equals are preferred.
+pub fn ids() -> impl ExactSizeIterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.id())
+}
+
 /// Parses `bytes` as the format called `id` and checks the laws that hold for any bytes: claims add up, children lie
 /// inside. For fuzz targets and property tests.
 ///

@@ -32,45 +32,43 @@ use crate::source::{ReadAt, read_full_at};
 use crate::span::Span;
 
 /// One artifact at the moment it is closed: everything is known, its children are closed.
-pub struct Closing<'a> {
+pub(crate) struct Closing<'a> {
     /// The primary format's id.
-    pub format: &'static str,
+    pub(crate) format: &'static str,
     /// The formats of what holds the artifact, the root's first.
-    pub within: &'a [&'static str],
+    pub(crate) within: &'a [&'static str],
     /// Whether it is unpacked at the root of a file system: absolute links lead where its own tree goes.
-    pub at_root: bool,
+    pub(crate) at_root: bool,
     /// The last level of the artifact's name, raw.
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// The root's path, escaped.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// The nested path, escaped; `None` for a root.
-    pub nested: Option<&'a str>,
+    pub(crate) nested: Option<&'a str>,
     /// SHA-256 of the bytes, when they were swept.
-    pub sha256: Option<[u8; 32]>,
+    pub(crate) sha256: Option<[u8; 32]>,
     /// The user's rules, when there are any.
-    pub custom: Option<&'a CustomRules>,
+    pub(crate) custom: Option<&'a CustomRules>,
     /// Places of their patterns in this artifact's own bytes, by pattern and place.
-    pub matches: &'a [PatternHit],
+    pub(crate) matches: &'a [PatternHit],
     /// How many more places of a pattern there are than are kept.
-    pub more: &'a [(u32, u64)],
+    pub(crate) more: &'a [(u32, u64)],
     /// The byte account.
-    pub ledger: &'a Ledger,
+    pub(crate) ledger: &'a Ledger,
     /// What the formats learned.
-    pub facts: &'a [Fact],
+    pub(crate) facts: &'a [Fact],
     /// What the fill checks saw, sorted by span: padding regions and unclaimed bytes.
-    pub fills: &'a [(Span, FillResult)],
+    pub(crate) fills: &'a [(Span, FillResult)],
     /// Magic numbers in this artifact's own bytes (its slices have their own).
-    pub magics: &'a [MagicHit],
+    pub(crate) magics: &'a [MagicHit],
     /// What is no text in an artifact that is read as text.
-    pub text: Option<&'a TextResult>,
+    pub(crate) text: Option<&'a TextResult>,
     /// Hosts in this artifact's own bytes.
-    pub hosts: &'a [HostHit],
+    pub(crate) hosts: &'a [HostHit],
     /// Children that are slices, with their formats and whether code is expected there.
-    pub slices: &'a [(Span, &'static str, bool)],
+    pub(crate) slices: &'a [(Span, &'static str, bool)],
     /// Whether a limit or a failing read ended the parse: unclaimed bytes were then not looked at, and an error says so.
-    pub cut_short: bool,
-    /// Whether the sweep ran.
-    pub swept: bool,
+    pub(crate) cut_short: bool,
     pub(crate) leaves: LeafIndex<'a>,
     pub(crate) source: &'a dyn ReadAt,
     pub(crate) window: Span,
@@ -78,7 +76,7 @@ pub struct Closing<'a> {
 
 impl Closing<'_> {
     /// Up to `length` bytes (64 KiB at most) at `offset` of the artifact.
-    pub fn bytes(&self, offset: u64, length: u64) -> Vec<u8> {
+    pub(crate) fn bytes(&self, offset: u64, length: u64) -> Vec<u8> {
         let span = Span::saturating_at(offset, length.min(64 << 10)).intersect(self.ledger.whole());
         let mut out = vec![0u8; usize::try_from(span.len()).unwrap_or(0)];
         let n = read_full_at(self.source, &mut out, span.start().saturating_add(self.window.start())).unwrap_or(0);
@@ -87,7 +85,7 @@ impl Closing<'_> {
     }
 
     /// The bytes from the start on, `most` at most: for texts that are judged as a whole.
-    pub fn beginning(&self, most: u64) -> Vec<u8> {
+    pub(crate) fn beginning(&self, most: u64) -> Vec<u8> {
         const PART: u64 = 64 << 10;
         let mut all = Vec::new();
         let mut at = 0u64;
@@ -103,7 +101,7 @@ impl Closing<'_> {
     }
 
     /// What the fill check of exactly `span` saw, when there was one.
-    pub fn fill_of(&self, span: Span) -> Option<&FillResult> {
+    pub(crate) fn fill_of(&self, span: Span) -> Option<&FillResult> {
         let at = self.fills.partition_point(|(other, _)| *other < span);
         self.fills
             .get(at)
@@ -112,7 +110,7 @@ impl Closing<'_> {
     }
 
     /// The innermost leaf that holds `offset`.
-    pub fn leaf_at(&self, offset: u64) -> Option<&Region> {
+    pub(crate) fn leaf_at(&self, offset: u64) -> Option<&Region> {
         self.leaves.at(offset)
     }
 }
@@ -141,13 +139,13 @@ impl<'a> LeafIndex<'a> {
 }
 
 /// Emits findings about one artifact.
-pub trait Inspector: Sync {
+pub(crate) trait Inspector: Sync {
     /// Looks at the artifact.
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings);
 }
 
 /// Every inspector.
-pub static INSPECTORS: &[&dyn Inspector] = &[
+pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &bytes::Bytes,
     &callables::Callables,
     &custom::Custom,

@@ -279,7 +279,6 @@ fn close_node(
         hosts: &swept.hosts,
         slices: &held.slices,
         cut_short: node.cut_short,
-        swept: swept_all,
         leaves: LeafIndex::new(&node.ledger),
         source,
         window: node.window,

@@ -58,7 +58,7 @@ fn judge_one(finding: Finding, nested: Option<&str>, rules: &Rules) -> Judged {
 
 /// The verdict for the worst severity seen and whether everything was examined. `threshold` is `None` for
 /// `--fail-on never`.
-pub fn verdict(worst: Option<Severity>, complete: bool, threshold: Option<Severity>) -> Verdict {
+pub(crate) fn verdict(worst: Option<Severity>, complete: bool, threshold: Option<Severity>) -> Verdict {
     match (worst, threshold) {
         (Some(worst), Some(threshold)) if worst >= threshold => Verdict::Findings,
         _ if !complete => Verdict::Incomplete,

@@ -42,7 +42,7 @@ impl Default for Limits {
 
 /// What one root has used so far.
 #[derive(Debug)]
-pub struct Quota {
+pub(crate) struct Quota {
     limits: Limits,
     root_length: u64,
     decoded: u64,
@@ -53,7 +53,7 @@ pub struct Quota {
 
 /// A limit that stops decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecodeStop {
+pub(crate) enum DecodeStop {
     /// More decoded bytes for the input than `max_ratio` allows: a bomb.
     Ratio,
     /// More decoded bytes for the whole root than `max_ratio` allows: a bomb made of many parts.
@@ -66,7 +66,7 @@ pub enum DecodeStop {
 
 impl Quota {
     /// A fresh quota for a root of `root_length` bytes.
-    pub fn new(limits: &Limits, root_length: u64) -> Self {
+    pub(crate) fn new(limits: &Limits, root_length: u64) -> Self {
         Self {
             limits: limits.clone(),
             root_length,
@@ -78,7 +78,7 @@ impl Quota {
     }
 
     /// The limits in force.
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -86,7 +86,7 @@ impl Quota {
     ///
     /// # Errors
     /// The limit that was reached.
-    pub fn decode(&mut self, n: u64, input: u64, output: u64) -> Result<(), DecodeStop> {
+    pub(crate) fn decode(&mut self, n: u64, input: u64, output: u64) -> Result<(), DecodeStop> {
         self.decoded = self.decoded.saturating_add(n);
         if self.decoded > self.limits.max_decoded {
             return Err(DecodeStop::Decoded);
@@ -107,7 +107,7 @@ impl Quota {
     }
 
     /// Counts one nested artifact or member; `false` when there are too many.
-    pub fn member(&mut self) -> bool {
+    pub(crate) fn member(&mut self) -> bool {
         self.members = self.members.saturating_add(1);
         self.members <= self.limits.max_members
     }
@@ -128,27 +128,27 @@ impl Quota {
     }
 
     /// Whether the time is up.
-    pub fn expired(&self) -> bool {
+    pub(crate) fn expired(&self) -> bool {
         self.deadline.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Decoded bytes so far.
-    pub fn decoded(&self) -> u64 {
+    pub(crate) fn decoded(&self) -> u64 {
         self.decoded
     }
 
     /// The root's length in bytes.
-    pub fn root_length(&self) -> u64 {
+    pub(crate) fn root_length(&self) -> u64 {
         self.root_length
     }
 
     /// When the time is up.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// The error for an expired deadline.
-    pub fn timeout_error(&self) -> ScanError {
+    pub(crate) fn timeout_error(&self) -> ScanError {
         ScanError::new(
             ErrorCode::LimitExceeded,
             format!("not finished within --timeout {} s", self.limits.timeout.as_secs_f64()),

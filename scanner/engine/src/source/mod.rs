@@ -6,11 +6,13 @@
 mod file;
 mod limits;
 mod scratch;
-pub mod walk;
+pub(crate) mod walk;
 
 pub use file::FileSource;
-pub use limits::{DecodeStop, Limits, Quota};
-pub use scratch::{MemoryBudget, Spool};
+pub use limits::Limits;
+pub(crate) use limits::{DecodeStop, Quota};
+pub(crate) use scratch::{MemoryBudget, Spool};
+pub use walk::{Item, Link, Root};
 
 use crate::span::Span;
 use std::io;
@@ -108,7 +110,7 @@ impl ReadAt for MemorySource {
 }
 
 /// Parts of another source read as one: the bytes of an `Assembled` artifact.
-pub struct AssembledSource {
+pub(crate) struct AssembledSource {
     inner: Arc<dyn ReadAt>,
     /// `(start in the assembled bytes, part of the inner source)`, ascending.
     parts: Vec<(u64, Span)>,
@@ -117,7 +119,7 @@ pub struct AssembledSource {
 
 impl AssembledSource {
     /// The bytes of `parts`, one after the other.
-    pub fn new(inner: Arc<dyn ReadAt>, parts: &[Span]) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ReadAt>, parts: &[Span]) -> Self {
         let mut at = 0u64;
         let mut placed = Vec::with_capacity(parts.len());
         for part in parts.iter().filter(|p| !p.is_empty()) {

@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Memory shared by all decoded children that are alive, in bytes.
 #[derive(Debug)]
-pub struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     left: AtomicU64,
 }
 
 impl MemoryBudget {
     /// The whole budget.
-    pub const TOTAL: u64 = 64 << 20;
+    pub(crate) const TOTAL: u64 = 64 << 20;
     /// The most one child may hold in memory.
-    pub const ONE: u64 = 16 << 20;
+    pub(crate) const ONE: u64 = 16 << 20;
 
     /// A full budget.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             left: AtomicU64::new(Self::TOTAL),
         }
@@ -45,7 +45,7 @@ impl Default for MemoryBudget {
 
 /// A sink for bytes of unknown length that becomes a [`ReadAt`]: in memory while the budget lasts, then in an unlinked
 /// file under the scratch directory.
-pub struct Spool {
+pub(crate) struct Spool {
     budget: Arc<MemoryBudget>,
     scratch: PathBuf,
     memory: Vec<u8>,
@@ -59,7 +59,7 @@ impl Spool {
     const STEP: u64 = 64 << 10;
 
     /// An empty spool.
-    pub fn new(budget: &Arc<MemoryBudget>, scratch: &Path) -> Self {
+    pub(crate) fn new(budget: &Arc<MemoryBudget>, scratch: &Path) -> Self {
         Self {
             budget: Arc::clone(budget),
             scratch: scratch.to_owned(),
@@ -71,20 +71,15 @@ impl Spool {
     }
 
     /// The bytes written so far.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.length
-    }
-
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     /// Ends writing.
     ///
     /// # Errors
     /// What the operating system reports about the scratch file.
-    pub fn finish(mut self) -> io::Result<Arc<dyn ReadAt>> {
+    pub(crate) fn finish(mut self) -> io::Result<Arc<dyn ReadAt>> {
         match self.file.take() {
             Some(mut file) => {
                 file.flush()?;

@@ -51,7 +51,7 @@ pub struct Item {
 /// # Errors
 /// When the argument does not exist: the caller says so before scanning. One that exists and cannot be examined is a
 /// root whose only item is a problem.
-pub fn resolve(argument: &Path, exclude: &GlobSet) -> std::io::Result<Root> {
+pub(crate) fn resolve(argument: &Path, exclude: &GlobSet) -> std::io::Result<Root> {
     let single = |what| {
         let item = Item {
             path: argument.to_owned(),

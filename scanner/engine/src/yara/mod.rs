@@ -24,7 +24,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The largest artifact that YARA rules are applied to, in bytes.
-pub const LARGEST: u64 = 256 << 20;
+pub(crate) const LARGEST: u64 = 256 << 20;
 /// Artifacts above this length are held in memory one at a time.
 const LARGE: u64 = 16 << 20;
 /// Offsets that a finding lists.
@@ -54,19 +54,19 @@ pub struct YaraError {
 
 /// One rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct YaraMatch {
+pub(crate) struct YaraMatch {
     /// The rule's name.
-    pub rule: String,
+    pub(crate) rule: String,
     /// Its namespace: the stem of its file.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// The severity that its metadata names, as a case of `yara-match`.
-    pub case: Option<&'static str>,
+    pub(crate) case: Option<&'static str>,
     /// `description` of its metadata.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Its matching strings: identifier and place, by place.
-    pub places: Vec<(String, Span)>,
+    pub(crate) places: Vec<(String, Span)>,
 }
 
 impl YaraRules {
