@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::run::{Cmd, root};
+use crate::run::{Cmd, root, target_dir};
 use crate::table::{duration, table};
 use crate::{codegen, ebpf, forbidden, fuzz, test, tools, vm};
 
@@ -31,13 +31,14 @@ pub(crate) enum Done {
 
 type Step = (&'static str, fn() -> Result<Done>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("fmt", fmt),
     ("words", words),
     ("readme", readme),
     ("clippy", clippy),
     ("test", tests),
     ("codegen", generated),
+    ("rules", rules),
     ("doc", doc),
     ("ebpf", ebpf::ci),
     ("vm", vm::ci),
@@ -145,6 +146,16 @@ fn tests() -> Result<Done> {
 fn generated() -> Result<Done> {
     codegen::codegen(&codegen::Args { check: true })?;
     passed()
+}
+
+/// The rules of this repository, by the command that users test theirs with. The examples of `docs/rules.md` are held against it
+/// by the command's own tests.
+fn rules() -> Result<Done> {
+    codegen::build_programs()?;
+    let said = Cmd::new(target_dir().join("debug/probity"))
+        .args(["rules", "test", "signatures/rules"])
+        .read()?;
+    Ok(Done::Passed(said.trim().to_owned()))
 }
 
 fn doc() -> Result<Done> {

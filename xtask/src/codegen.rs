@@ -1,7 +1,7 @@
 //! `cargo xtask codegen`: writes the files that are derived from code, and with `--check` compares them.
 //!
-//! Derived are the finding reference, the table of detections, the table of acts, the JSON schema of declared sets, the command line reference, and
-//! the fuzz workspace's list of targets and lock file.
+//! Derived are the finding reference, the table of detections, the table of acts, the JSON schema of declared sets, the command
+//! line reference, the list of what `probity-engine` makes public, and the fuzz workspace's list of targets and lock file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,6 +13,7 @@ use crate::fuzz;
 use crate::run::{Cmd, root, target_dir};
 
 mod acts;
+mod api;
 mod detections;
 
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ const FILES: [(&str, Make); 6] = [
     ("docs/detections.md", || detections::page().map(Some)),
     ("docs/declared.schema.json", || {
         Ok(Some(probity_signatures::declared::schema::json_schema()))
+    }),
+    ("scanner/engine/public-api.txt", || {
+        api::page(&root().join("scanner/engine/src/lib.rs")).map(Some)
     }),
     ("docs/cli.md", || command_line().map(Some)),
 ];
@@ -80,7 +84,7 @@ fn findings() -> String {
 
 /// The help of `probity` and of each subcommand, from the development build that the tests use too.
 fn command_line() -> Result<String> {
-    Cmd::cargo().args(["build", "--quiet", "--workspace", "--bins"]).run()?;
+    build_programs()?;
     let top = help(&[])?;
     let names = subcommands(&top);
     if names.is_empty() {
@@ -96,6 +100,11 @@ fn command_line() -> Result<String> {
         }
     }
     Ok(out)
+}
+
+/// The development build of every program: the tests have made it already, where they ran.
+pub(crate) fn build_programs() -> Result<()> {
+    Cmd::cargo().args(["build", "--quiet", "--workspace", "--bins"]).run()
 }
 
 fn section(out: &mut String, title: &str, text: &str) -> Result<()> {

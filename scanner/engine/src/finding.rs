@@ -278,7 +278,9 @@ impl Finding {
 
 /// The findings about one artifact, bounded: of each (code, case) the first 64 are kept and the rest counted.
 ///
-/// The bound is per case, so that a flood of harmless findings cannot push out a grave one.
+/// The bound is per case, so that a flood of harmless findings cannot push out a grave one. What comes back from a scan is
+/// closed: plain lists.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     kept: Vec<Finding>,
