@@ -13,7 +13,7 @@ pub(crate) fn escape_level(raw: &[u8]) -> String {
     escape(raw, true)
 }
 
-/// The raw bytes of one level, as [`escape_level`] wrote it. What that cut off is not known any more.
+/// The raw bytes of one level, as reports write it in `path` and `nested`. What that cut off is not known any more.
 pub fn unescape_level(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,6 +1,6 @@
 //! The formats: one file or folder each, and the table that lists them.
 //!
-//! A format recognises itself in a [`Probe`], then reads its structure through an [`Input`] and says what it found in a
+//! A format recognises itself in a `Probe`, then reads its structure through an [`Input`] and says what it found in a
 //! [`Parse`]: regions, facts, findings, errors and children. It never fails and never panics: a malformed artifact is
 //! data. It does no I/O of its own, sees no name, and judges nothing that an inspector can judge from facts.
 

@@ -1,6 +1,6 @@
 //! YARA rules of the user (`--yara`), where the feature `yara` is compiled in.
 //!
-//! Unlike everything else here YARA needs all bytes of an artifact at once, so that what is larger than [`LARGEST`] is not
+//! Unlike everything else here YARA needs all bytes of an artifact at once, so that what is larger than 256 MiB is not
 //! looked at, and said to be incomplete. Each artifact is looked at by itself: roots, members, decoded content. Without the
 //! feature the type has no value, and a scan with YARA rules cannot be asked for.
 

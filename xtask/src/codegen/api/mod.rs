@@ -94,7 +94,7 @@ impl Lister<'_> {
         let mut below: Vec<&Item> = items.iter().filter(|i| i.shown() && i.kind == "mod").collect();
         below.sort_by_key(|item| &item.name);
         for item in below {
-            self.module(&[path, &[item.name.clone()]].concat(), out)?;
+            self.module(&[path, std::slice::from_ref(&item.name)].concat(), out)?;
         }
         Ok(())
     }
