@@ -26,7 +26,7 @@ pub(crate) struct Args {
 type Make = fn() -> Result<Option<String>>;
 
 /// The generated files; the one that needs a build comes last.
-const FILES: [(&str, Make); 6] = [
+const FILES: [(&str, Make); 7] = [
     ("tests/fuzz/Cargo.toml", || fuzz_manifest().map(Some)),
     ("docs/findings.md", || Ok(Some(findings()))),
     ("docs/acts.md", || acts::page().map(Some)),
