@@ -106,7 +106,7 @@ pub(crate) fn bench(rounds: usize, check: bool) -> Result<()> {
     let mut rows = Vec::new();
     let mut missed = Vec::new();
     for workload in &workloads {
-        let mut best = [u128::MAX; 5];
+        let mut best = [u128::MAX; 6];
         for _ in 0..rounds {
             let spin = spin_command(&own, workload, workload.count);
             best[0] = best[0].min(run(&spin)?);
@@ -129,6 +129,9 @@ pub(crate) fn bench(rounds: usize, check: bool) -> Result<()> {
                 best[slot] = best[slot].min(took);
             }
         }
+        if let Ok(took) = run(&under_bpftrace(&few)) {
+            best[5] = took;
+        }
         let ratio = |slot: usize| best[slot] as f64 / best[0] as f64;
         let cell = |slot: usize| {
             if best[slot] == u128::MAX {
@@ -150,13 +153,22 @@ pub(crate) fn bench(rounds: usize, check: bool) -> Result<()> {
             format!("{} (at most {:.2}x)", cell(2), workload.tracked),
             cell(3),
             cell(4),
+            cell(5),
         ]);
     }
     println!("load {}\n", load_average());
     print!(
         "{}",
         table(
-            &["workload", "bare", "untracked", "tracked", "strace", "strace seccomp"],
+            &[
+                "workload",
+                "bare",
+                "untracked",
+                "tracked",
+                "strace",
+                "strace seccomp",
+                "bpftrace"
+            ],
             &rows
         )
     );
@@ -257,6 +269,16 @@ fn watched(probity: &Path, set: &Path, report: Option<&Path>, command: &[String]
     }
     words.push("--".to_owned());
     words.extend(command.iter().cloned());
+    words
+}
+
+/// bpftrace, counting the command's system calls by number, and nothing more.
+fn under_bpftrace(command: &[String]) -> Vec<String> {
+    let script = "tracepoint:raw_syscalls:sys_exit /pid == cpid/ { @[args->id] = count(); }";
+    let mut words: Vec<String> = ["bpftrace", "-q", "-o", "/dev/null", "-e", script, "-c"]
+        .map(str::to_owned)
+        .to_vec();
+    words.push(command.join(" "));
     words
 }
 
