@@ -37,6 +37,7 @@ pub(super) static ROWS: &[Row] = &[
     row(NAMED, "YAML", ("configured-callable", "unsafe"), Built("_target_: os.system", || file("model_config.yaml", b"model:\n  _target_: os.system\n")), Built("_target_: torch.nn.Linear", || file("model_config.yaml", b"model:\n  _target_: torch.nn.Linear\n"))),
     row(NAMED, "JSON", ("configured-callable", "unsafe"), Built("_target_ os.system", || file("config.json", br#"{"_target_": "os.system"}"#)), Built("_target_ torch.nn.Linear", || file("config.json", br#"{"_target_": "torch.nn.Linear"}"#))),
     row(NAMED, "skops", ("unsafe-callable", "called"), Built("OperatorFuncNode of methodcaller", || skops("operator", "methodcaller", "OperatorFuncNode")), Built("SVC of scikit-learn", || skops("sklearn.svm", "SVC", "ObjectNode"))),
+    row("tokens that contradict each other", "tokenizer.json", ("tokenizer-oddity", "duplicate-id"), Built("two tokens of one id", || tokenizer(1)), Built("two tokens of two ids", || tokenizer(2))),
     row("call in a tag", "YAML", ("unsafe-callable", "called"), Built("!!python/object/apply:os.system", || b"name: x\nhook: !!python/object/apply:os.system ['true']\n".to_vec()), Built("the same in a text", || b"name: x\nhook: \"!!python/object/apply:os.system ['true']\"\n".to_vec())),
     row("external entity", "XML and PMML", ("xml-entity", "file"), Built("entity of a file", || documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root")), Built("no entity", || documents::xml("", "root"))),
     row("start-up code in a package", "wheel", ("startup-code", "pth"), Built(".pth file with a call", || wheel(&[("a.pth", b"import os; os.system('true')\n")]).zip()), Built("wheel without one", || wheel(&[]).zip())),
@@ -90,6 +91,12 @@ fn skops(module: &str, class: &str, loader: &str) -> Vec<u8> {
         r#"{{"__class__": "{class}", "__module__": "{module}", "__loader__": "{loader}", "content": {{}}, "protocol": 2}}"#
     );
     Files::of(&[("schema.json", schema.as_bytes())]).zip()
+}
+
+fn tokenizer(second: u32) -> Vec<u8> {
+    let token = |id: u32, content: &str| format!(r#"{{"id": {id}, "content": "{content}", "special": true}}"#);
+    let tokens = [token(1, "<s>"), token(second, "</s>")].join(", ");
+    format!(r#"{{"version": "1.0", "added_tokens": [{tokens}], "model": {{}}}}"#).into_bytes()
 }
 
 fn lying_image() -> Vec<u8> {
