@@ -240,7 +240,7 @@ mod tests {
                     "pub const MOST: u64 = 64;\npub(crate) fn no() {}\nfn neither() {}\n",
                 ),
             ],
-            "\ncrate\n  struct Seen\n  use elsewhere::Thing\n  use elsewhere::Thing as Other\n  fn near(a: &str) -> u8\n\nopen\n  const MOST: u64\n",
+            "\ncrate\n  use elsewhere::Thing as Other\n  struct Seen\n  use elsewhere::Thing\n  fn near(a: &str) -> u8\n\nopen\n  const MOST: u64\n",
         );
     }
 
