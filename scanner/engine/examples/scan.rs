@@ -29,7 +29,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let scanner = Scanner::new(options)?;
 
     // Which files the path stands for: itself, or what lies below it. Nothing is read yet.
-    let root = scanner.resolve(&path)?;
+    let root = scanner
+        .resolve(&path)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
 
     // The scan. `None` is no standard input, `Silent` nobody who watches the progress. It cannot fail: what could not
     // be examined is part of the report.
@@ -40,7 +42,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         show(artifact);
     }
 
-    println!("{}: {} bytes read", report.verdict.as_str(), report.bytes_read);
+    println!("{}: {} bytes", report.verdict.as_str(), report.bytes);
     Ok(match report.verdict {
         Verdict::Clean => ExitCode::SUCCESS,
         Verdict::Findings | Verdict::Incomplete => ExitCode::FAILURE,
