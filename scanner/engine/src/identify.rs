@@ -3,7 +3,8 @@
 //! Every format of the table is asked about a [`Probe`]: the first and the last bytes. The primary format is the
 //! surest one that starts at offset 0; a second one that is certain is a second view or a nested artifact.
 
-use crate::format::{FORMATS, Format};
+use crate::format::{Encoding, FORMATS, Format, Language};
+use std::cell::OnceCell;
 
 /// How many bytes of the start a probe holds.
 pub(crate) const HEAD: usize = 8 << 10;
@@ -11,7 +12,9 @@ pub(crate) const HEAD: usize = 8 << 10;
 pub(crate) const TAIL: usize = (64 << 10) + 22;
 
 /// The bytes a format may look at to recognise itself.
-#[derive(Clone, Copy, Debug)]
+///
+/// What several formats would work out for themselves is worked out once, for the first who asks.
+#[derive(Debug)]
 pub struct Probe<'a> {
     /// The first bytes, [`HEAD`] at most.
     pub head: &'a [u8],
@@ -19,9 +22,24 @@ pub struct Probe<'a> {
     pub tail: &'a [u8],
     /// The artifact's length in bytes.
     pub length: u64,
+    /// How the head reads as text.
+    pub(crate) encoding: OnceCell<Option<Encoding>>,
+    /// What its first lines are written in.
+    pub(crate) language: OnceCell<Option<Language>>,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    /// The first and the last bytes of an artifact of `length` bytes.
+    pub fn new(head: &'a [u8], tail: &'a [u8], length: u64) -> Self {
+        Self {
+            head,
+            tail,
+            length,
+            encoding: OnceCell::new(),
+            language: OnceCell::new(),
+        }
+    }
+
     /// The offset of the first byte of `tail`.
     pub fn tail_offset(&self) -> u64 {
         self.length.saturating_sub(self.tail.len() as u64)

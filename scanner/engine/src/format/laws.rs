@@ -63,11 +63,11 @@ pub(super) fn holds(id: &str, file: &[u8], ends: bool) {
 
 /// The primary format of `bytes`.
 pub(super) fn identified(bytes: &[u8]) -> &'static str {
-    let probe = crate::identify::Probe {
-        head: &bytes[..bytes.len().min(crate::identify::HEAD)],
-        tail: &bytes[bytes.len().saturating_sub(crate::identify::TAIL)..],
-        length: u64::try_from(bytes.len()).unwrap(),
-    };
+    let probe = crate::identify::Probe::new(
+        &bytes[..bytes.len().min(crate::identify::HEAD)],
+        &bytes[bytes.len().saturating_sub(crate::identify::TAIL)..],
+        u64::try_from(bytes.len()).unwrap(),
+    );
     crate::identify::identify(&probe)[0].format.id()
 }
 

@@ -74,7 +74,9 @@ mod zip;
 pub use cursor::Cursor;
 pub(crate) use input::ReadLog;
 pub use input::{Input, ReadFault};
+pub(crate) use language::Language;
 pub use parse::{Child, Codec, Decoder, Layout, Parse, Piece, Source};
+pub(crate) use text::Encoding;
 
 use crate::identify::{Match, Probe};
 

@@ -19,7 +19,7 @@ impl Format for Script {
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let line = interpreter_line(probe.head)?;
         // Binary right behind the line is something else (a zipapp, a .pyz of another kind).
-        let text = Encoding::of(probe.head, probe.is_whole()).is_some() || Encoding::of(line, true).is_some();
+        let text = Encoding::of_probe(probe).is_some() || Encoding::of(line, true).is_some();
         text.then_some(Match::LIKELY)
     }
 
@@ -57,11 +57,7 @@ mod tests {
             (b"#!/bin/\0sh\n", false),
             (b"#!", false),
         ] {
-            let probe = Probe {
-                head,
-                tail: head,
-                length: u64::try_from(head.len()).unwrap(),
-            };
+            let probe = Probe::new(head, head, u64::try_from(head.len()).unwrap());
             assert_eq!(
                 Script.identify(&probe).is_some(),
                 expected,

@@ -16,7 +16,7 @@ impl Format for Text {
     }
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
-        Encoding::of(probe.head, probe.is_whole()).map(|_| Match::LIKELY)
+        Encoding::of_probe(probe).map(|_| Match::LIKELY)
     }
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
@@ -41,13 +41,18 @@ impl Format for Text {
 
 /// How a text is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     Utf8,
     Utf16,
     EightBit,
 }
 
 impl Encoding {
+    /// The encoding that the head of `probe` reads in.
+    pub(super) fn of_probe(probe: &Probe<'_>) -> Option<Self> {
+        *probe.encoding.get_or_init(|| Self::of(probe.head, probe.is_whole()))
+    }
+
     /// The encoding that `head` reads in; `whole` says that nothing follows it. `None` for anything that is not surely
     /// text.
     pub(super) fn of(head: &[u8], whole: bool) -> Option<Self> {

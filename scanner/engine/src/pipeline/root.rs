@@ -106,7 +106,11 @@ impl Scanner {
         }
         groups.extend(streamed.map(|(_, group)| group));
         self.decide(&mut groups);
-        let artifacts: Vec<Artifact> = groups.into_iter().flatten().collect();
+        // One root is the usual case, and its artifacts need no second copy.
+        let artifacts = match groups.len() {
+            1 => groups.pop().unwrap_or_default(),
+            _ => groups.into_iter().flatten().collect(),
+        };
         let complete = artifacts.iter().all(|a| a.complete);
         let worst = artifacts.iter().flat_map(|a| &a.findings).map(|f| f.severity).max();
         let mut report = Report {

@@ -423,11 +423,7 @@ impl Parser<'_, '_> {
             let bytes = all.get(from..to).unwrap_or_default();
             let head = bytes.get(..HEAD).unwrap_or(bytes);
             let tail = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes);
-            return Ok(identify::identify(&Probe {
-                head,
-                tail,
-                length: span.len(),
-            }));
+            return Ok(identify::identify(&Probe::new(head, tail, span.len())));
         }
         let head = read(Span::saturating_at(place.start(), (HEAD as u64).min(span.len())))?;
         let tail = read(Span::new(
@@ -435,11 +431,7 @@ impl Parser<'_, '_> {
             place.end(),
         ))?;
         self.ctx.count_read((head.len() + tail.len()) as u64);
-        Ok(identify::identify(&Probe {
-            head: &head,
-            tail: &tail,
-            length: span.len(),
-        }))
+        Ok(identify::identify(&Probe::new(&head, &tail, span.len())))
     }
 }
 

@@ -87,7 +87,8 @@ struct Directory {
     root: PathBuf,
     canonical: PathBuf,
     items: Vec<Item>,
-    seen: HashMap<(u64, u64), PathBuf>,
+    /// Where in `items` the file of a (device, inode) stands.
+    seen: HashMap<(u64, u64), usize>,
     links: Vec<Link>,
 }
 
@@ -154,7 +155,7 @@ impl Directory {
     fn file(&mut self, path: PathBuf) {
         match fs::symlink_metadata(&path) {
             Ok(meta) => {
-                self.seen.insert((meta.dev(), meta.ino()), path.clone());
+                self.seen.insert((meta.dev(), meta.ino()), self.items.len());
                 self.items.push(Item {
                     path,
                     what: readable(&meta),
@@ -202,12 +203,12 @@ impl Directory {
             }
         } else if self.leads_to_model_cache(&path, &target) {
             match self.seen.entry((meta.dev(), meta.ino())) {
-                Entry::Occupied(known) => self.links.push(Link {
-                    path,
-                    target: known.get().clone(),
-                }),
+                Entry::Occupied(known) => {
+                    let target = self.items.get(*known.get()).map(|item| item.path.clone());
+                    self.links.extend(target.map(|target| Link { path, target }));
+                }
                 Entry::Vacant(new) => {
-                    new.insert(path.clone());
+                    new.insert(self.items.len());
                     self.items.push(Item {
                         path,
                         what: readable(&meta),

@@ -52,11 +52,7 @@ fn map(parse: &Parse) -> String {
 }
 
 fn strength(bytes: &[u8]) -> Option<Match> {
-    Bun.identify(&Probe {
-        head: bytes,
-        tail: bytes,
-        length: bytes.len() as u64,
-    })
+    Bun.identify(&Probe::new(bytes, bytes, bytes.len() as u64))
 }
 
 fn names(parse: &Parse) -> Vec<String> {

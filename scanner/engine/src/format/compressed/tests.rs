@@ -136,13 +136,7 @@ fn every_changed_byte_is_survived() {
 
 fn primary(bytes: &[u8]) -> &'static str {
     let head = &bytes[..bytes.len().min(8 << 10)];
-    identify(&Probe {
-        head,
-        tail: bytes,
-        length: bytes.len() as u64,
-    })[0]
-        .format
-        .id()
+    identify(&Probe::new(head, bytes, bytes.len() as u64))[0].format.id()
 }
 
 #[test]

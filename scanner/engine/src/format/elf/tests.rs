@@ -634,11 +634,7 @@ fn counts_that_lie_cost_nothing() {
 #[test]
 fn only_a_header_that_agrees_with_its_magic_is_certain() {
     let strength = |bytes: &[u8]| {
-        let probe = Probe {
-            head: bytes,
-            tail: bytes,
-            length: bytes.len() as u64,
-        };
+        let probe = Probe::new(bytes, bytes, bytes.len() as u64);
         Elf.identify(&probe).map(|m| m.strength)
     };
     use crate::identify::Strength;

@@ -28,11 +28,7 @@ fn ledger(bytes: &[u8], out: &Parse) -> Ledger {
 }
 
 fn identify(bytes: &[u8]) -> Option<Match> {
-    Gguf.identify(&Probe {
-        head: bytes,
-        tail: bytes,
-        length: bytes.len() as u64,
-    })
+    Gguf.identify(&Probe::new(bytes, bytes, bytes.len() as u64))
 }
 
 /// Code and case of every finding.

@@ -306,11 +306,7 @@ fn a_user_block_is_an_artifact_and_the_rest_is_read_behind_it() {
         ..Build::of(Vec::new())
     }
     .build();
-    let probe = Probe {
-        head: &bytes,
-        tail: &bytes,
-        length: bytes.len() as u64,
-    };
+    let probe = Probe::new(&bytes, &bytes, bytes.len() as u64);
     let matched = Hdf5.identify(&probe).unwrap();
     assert_eq!((matched.strength, matched.start), (Strength::Certain, 1024));
 }

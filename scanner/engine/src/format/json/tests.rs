@@ -9,11 +9,7 @@ use proptest::prelude::*;
 fn format(bytes: &[u8]) -> &'static str {
     let head = &bytes[..bytes.len().min(identify::HEAD)];
     let tail = &bytes[bytes.len().saturating_sub(identify::TAIL)..];
-    identify::identify(&Probe {
-        head,
-        tail,
-        length: bytes.len() as u64,
-    })[0]
+    identify::identify(&Probe::new(head, tail, bytes.len() as u64))[0]
         .format
         .id()
 }

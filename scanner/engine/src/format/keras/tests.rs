@@ -299,11 +299,7 @@ fn a_document_that_is_no_configuration_is_plain_json() {
         r#"{"class_name": "x"}"#,
     ] {
         let bytes = text.as_bytes();
-        let candidates = identify(&Probe {
-            head: bytes,
-            tail: bytes,
-            length: u64::try_from(bytes.len()).unwrap(),
-        });
+        let candidates = identify(&Probe::new(bytes, bytes, u64::try_from(bytes.len()).unwrap()));
         assert_eq!(candidates[0].format.id(), "json");
         assert!(found(text).is_empty());
     }

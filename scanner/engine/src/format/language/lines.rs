@@ -58,7 +58,8 @@ fn interpreter(line: &str) -> Option<Language> {
 /// A tag that makes a loader of YAML construct something, where a node begins.
 fn yaml_tag(lines: &[&str]) -> bool {
     const TAGS: [&str; 4] = ["!!python/", "!<tag:yaml.org,2002:", "!!js/", "!!javax."];
-    lines.iter().any(|line| {
+    let mut marked = lines.iter().filter(|line| line.contains('!'));
+    marked.any(|line| {
         line.trim_start().starts_with("%TAG !")
             || TAGS.iter().any(|tag| {
                 line.find(tag).is_some_and(|at| {

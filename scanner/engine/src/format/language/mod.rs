@@ -25,7 +25,7 @@ const LOOK: usize = 2 << 10;
 
 /// What a text is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     Python,
     JavaScript,
     Shell,
@@ -36,6 +36,10 @@ pub(super) enum Language {
 
 /// The language of the text that `probe` shows; `None` when its first lines do not tell.
 pub(super) fn of(probe: &Probe<'_>) -> Option<Language> {
+    *probe.language.get_or_init(|| look(probe))
+}
+
+fn look(probe: &Probe<'_>) -> Option<Language> {
     let head = probe.head.get(..LOOK).unwrap_or(probe.head);
     let whole = probe.is_whole() && head.len() == probe.head.len();
     if head.contains(&0) && !matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
@@ -50,7 +54,7 @@ pub(super) fn of(probe: &Probe<'_>) -> Option<Language> {
     }
     // What begins well and is binary behind belongs to whoever reads the rest.
     let found = lines::language(&lines)?;
-    Encoding::of(probe.head, probe.is_whole()).map(|_| found)
+    Encoding::of_probe(probe).map(|_| found)
 }
 
 fn is(probe: &Probe<'_>, language: Language) -> Option<Match> {

@@ -36,11 +36,7 @@ fn parse(id: &str, bytes: &[u8]) -> Parse {
 fn matched(bytes: &[u8]) -> (&'static str, Match) {
     let tail = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap();
     let head = bytes.get(..bytes.len().min(HEAD)).unwrap();
-    let found = identify(&Probe {
-        head,
-        tail,
-        length: bytes.len() as u64,
-    });
+    let found = identify(&Probe::new(head, tail, bytes.len() as u64));
     let first = found.first().unwrap();
     (first.format.id(), first.matched)
 }

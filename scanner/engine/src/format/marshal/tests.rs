@@ -31,11 +31,11 @@ fn facts(out: &Parse) -> &PythonCode {
 }
 
 fn format(bytes: &[u8]) -> (&'static str, Strength) {
-    let found = identify(&Probe {
-        head: &bytes[..bytes.len().min(crate::identify::HEAD)],
-        tail: &bytes[bytes.len().saturating_sub(crate::identify::TAIL)..],
-        length: bytes.len() as u64,
-    });
+    let found = identify(&Probe::new(
+        &bytes[..bytes.len().min(crate::identify::HEAD)],
+        &bytes[bytes.len().saturating_sub(crate::identify::TAIL)..],
+        bytes.len() as u64,
+    ));
     (found[0].format.id(), found[0].matched.strength)
 }
 

@@ -49,11 +49,7 @@ fn arrays_of_every_version_claim_every_byte() {
         );
         assert!(codes(&found).is_empty() && found.errors().is_empty());
         assert!(matches!(found.facts(), [Fact::Tensor { dtype, shape, .. }] if &**dtype == "<f4" && *shape == [3, 4]));
-        let probe = Probe {
-            head: &bytes,
-            tail: &bytes,
-            length: bytes.len() as u64,
-        };
+        let probe = Probe::new(&bytes, &bytes, bytes.len() as u64);
         assert_eq!(Npy.identify(&probe).map(|m| m.strength), Some(Strength::Certain));
     }
 }

@@ -389,11 +389,7 @@ fn a_stub_longer_than_any_linkers_is_not_claimed() {
     // The sections stand where they stood, in the middle of it.
     assert_eq!(unclaimed(&file)[..2], [(0xc0, TEXT as u64), (0xe00, 0x2800)]);
     let head = &file[..crate::identify::HEAD];
-    let probe = Probe {
-        head,
-        tail: head,
-        length: file.len() as u64,
-    };
+    let probe = Probe::new(head, head, file.len() as u64);
     assert_eq!(Pe.identify(&probe), Some(Match::LIKELY));
 }
 
@@ -586,11 +582,7 @@ fn the_line_of_a_script_launcher_is_claimed_before_its_archive_only() {
 fn identification_needs_a_magic_number_and_a_structure_that_agrees() {
     let identify = |bytes: &[u8]| {
         let head = &bytes[..bytes.len().min(crate::identify::HEAD)];
-        Pe.identify(&Probe {
-            head,
-            tail: head,
-            length: bytes.len() as u64,
-        })
+        Pe.identify(&Probe::new(head, head, bytes.len() as u64))
     };
     assert_eq!(identify(&small()), Some(Match::CERTAIN));
     assert_eq!(identify(&small()[..0x50]), Some(Match::LIKELY));

@@ -39,11 +39,7 @@ pub(super) fn identify(probe: &Probe<'_>) -> Option<Match> {
 
 /// Whether `bytes`, the value of a string in a pickle, are a pickle that names a callable, or one from end to end.
 pub(super) fn is_nested(head: &[u8], length: u64) -> bool {
-    let probe = Probe {
-        head,
-        tail: head,
-        length,
-    };
+    let probe = Probe::new(head, head, length);
     let seen = look(head);
     let whole = u64::try_from(seen.length).ok() == Some(length) || seen.end == End::Enough;
     let plain = matches!(head, [0x80, 0..=5, ..]) && whole && seen.opcodes >= 4;
@@ -146,6 +142,16 @@ fn after_garbage(head: &[u8]) -> bool {
     next_stream(head, false).is_some() || calls_danger(head)
 }
 
+/// Whether the opcode at `at` is no `GLOBAL`, or one whose module could be imported: prose is full of the letter.
+fn begins_named(bytes: &[u8], at: usize) -> bool {
+    let Some([b'c', rest @ ..]) = bytes.get(at..) else {
+        return true;
+    };
+    let word = |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'_' | b'.') || **b >= 0x80;
+    let length = rest.iter().take_while(word).count();
+    length > 0 && rest.get(length) == Some(&b'\n')
+}
+
 /// Whether a stream in `bytes` calls something that is known to be dangerous.
 fn calls_danger(bytes: &[u8]) -> bool {
     next_stream(bytes, true).is_some_and(|at| {
@@ -175,7 +181,7 @@ pub(super) fn next_stream(bytes: &[u8], old: bool) -> Option<usize> {
         .then(|| {
             memchr::memchr2_iter(b'c', b'(', bytes)
                 .take(STARTS)
-                .find(|at| sure(*at))
+                .find(|at| begins_named(bytes, *at) && sure(*at))
         })
         .flatten();
     match (magic, plain) {

@@ -98,11 +98,7 @@ fn is_layer(head: &[u8], length: u64) -> bool {
         | [0x28, 0xb5, ..]
         | [0x78, ..]
         | [0x5d, 0, 0, ..] => {
-            let probe = Probe {
-                head,
-                tail: head,
-                length: length.max(u64::try_from(head.len()).unwrap_or(0)),
-            };
+            let probe = Probe::new(head, head, length.max(u64::try_from(head.len()).unwrap_or(0)));
             formats(&probe).first().is_some_and(|c| {
                 matches!(c.format.id(), "gzip" | "bzip2" | "xz" | "zstd" | "zlib" | "lzma") && c.matched.start == 0
             })

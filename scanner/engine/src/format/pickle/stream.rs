@@ -456,11 +456,7 @@ impl Reader<'_, '_, '_, '_, '_> {
         let (Ok(head), Ok(tail)) = (head, tail) else {
             return false;
         };
-        let found = crate::identify::identify(&Probe {
-            head: &head,
-            tail: &tail,
-            length: span.len(),
-        });
+        let found = crate::identify::identify(&Probe::new(&head, &tail, span.len()));
         found
             .first()
             .is_some_and(|c| c.matched.strength == Strength::Certain && matches!(c.format.id(), "pickle" | "zip"))

@@ -26,12 +26,7 @@ fn parse(bytes: &[u8]) -> Parse {
 fn matched(bytes: &[u8]) -> Option<Strength> {
     let head = bytes.get(..HEAD).unwrap_or(bytes);
     let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
-    identify(&Probe {
-        head,
-        tail,
-        length: bytes.len() as u64,
-    })
-    .map(|m| m.strength)
+    identify(&Probe::new(head, tail, bytes.len() as u64)).map(|m| m.strength)
 }
 
 /// Leaves as `start..end role name`, then the unclaimed ranges.
@@ -593,10 +588,6 @@ fn lines_that_begin_like_opcodes_are_text() {
     let mut text: String = (0..200).map(line).collect();
     text.push_str("pillow.libs/libXau-154567c4.so.6.0.0,sha256=i1qTRpgF01UEcXZmltR1,200\n");
     let head = text.as_bytes().get(..8192).unwrap();
-    let probe = crate::identify::Probe {
-        head,
-        tail: text.as_bytes(),
-        length: text.len() as u64,
-    };
+    let probe = crate::identify::Probe::new(head, text.as_bytes(), text.len() as u64);
     assert!(super::identify::identify(&probe).is_none());
 }

@@ -31,7 +31,6 @@ pub(super) trait MessageFormat: Format {
 /// The format of a message whose head shows nothing, because what comes first is long: what `data` asks for before it is
 /// satisfied.
 pub(super) fn further_down(input: &Input<'_>) -> Option<&'static dyn Format> {
-    const SMALLEST: u64 = 16;
     static ALL: &[&dyn MessageFormat] = &[
         &super::onnx::Onnx,
         &super::tensorflow::TensorFlow,
@@ -40,8 +39,12 @@ pub(super) fn further_down(input: &Input<'_>) -> Option<&'static dyn Format> {
         &super::sentencepiece::SentencePiece,
         &super::caffe::Caffe,
     ];
+    // The probe held all of a short one.
+    if input.len() <= crate::identify::HEAD as u64 {
+        return None;
+    }
     let view = View::Whole(input);
     let found = ALL.iter().find(|format| format.recognise(&view));
-    let found: &'static dyn Format = *found.filter(|_| input.len() >= SMALLEST)?;
+    let found: &'static dyn Format = *found?;
     Some(found)
 }

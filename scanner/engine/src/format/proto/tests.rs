@@ -13,11 +13,11 @@ use probity_tests::build::protobuf::Proto;
 
 /// What `format` says about `bytes` as a candidate.
 pub(in crate::format) fn identified(format: &dyn Format, bytes: &[u8]) -> Option<Match> {
-    format.identify(&Probe {
-        head: bytes.get(..HEAD).unwrap_or(bytes),
-        tail: bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes),
-        length: bytes.len() as u64,
-    })
+    format.identify(&Probe::new(
+        bytes.get(..HEAD).unwrap_or(bytes),
+        bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes),
+        bytes.len() as u64,
+    ))
 }
 
 /// Code and case of every finding.
@@ -283,11 +283,7 @@ fn messages_nested_without_end_are_bounded_and_named() {
 fn a_probe_shows_the_head_and_what_of_the_outermost_message_follows_in_the_tail() {
     let long = Proto::new().bytes(2, &vec![1; 200_000]);
     let bytes = sample().message(2, &long).number(1, 77).0;
-    let probe = Probe {
-        head: &bytes[..HEAD],
-        tail: &bytes[bytes.len() - TAIL..],
-        length: bytes.len() as u64,
-    };
+    let probe = Probe::new(&bytes[..HEAD], &bytes[bytes.len() - TAIL..], bytes.len() as u64);
     let mut numbers = Vec::new();
     let seen = look(&View::Ends(&probe), &OUTER, &mut |_, field, seen| {
         if let ("count", Seen::Number(n)) = (field, seen) {

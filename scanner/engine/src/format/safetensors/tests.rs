@@ -25,11 +25,7 @@ fn ledger(bytes: &[u8], out: &Parse) -> Ledger {
 
 fn identify(bytes: &[u8]) -> Option<Match> {
     let head = bytes.get(..HEAD).unwrap_or(bytes);
-    Safetensors.identify(&Probe {
-        head,
-        tail: bytes,
-        length: bytes.len() as u64,
-    })
+    Safetensors.identify(&Probe::new(head, bytes, bytes.len() as u64))
 }
 
 /// A file with this header and `data` bytes of zeros.

@@ -16,11 +16,7 @@ fn parse(bytes: &[u8]) -> Parse {
 
 fn identify(bytes: &[u8]) -> Option<Match> {
     let head = &bytes[..bytes.len().min(8192)];
-    Tar.identify(&Probe {
-        head,
-        tail: head,
-        length: bytes.len() as u64,
-    })
+    Tar.identify(&Probe::new(head, head, bytes.len() as u64))
 }
 
 fn map(parse: &Parse) -> Vec<String> {

@@ -61,11 +61,7 @@ fn schema_of(input: &Input<'_>) -> Result<&'static Message, ReadFault> {
     let wide = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let head = input.read_up_to(0, wide(HEAD))?;
     let tail = input.read_up_to(input.len().saturating_sub(wide(TAIL)), wide(TAIL))?;
-    let probe = Probe {
-        head: &head,
-        tail: &tail,
-        length: input.len(),
-    };
+    let probe = Probe::new(&head, &tail, input.len());
     let found = kind(&View::Ends(&probe)).or_else(|| kind(&View::Whole(input)));
     Ok(found.unwrap_or(&schema::GRAPH))
 }

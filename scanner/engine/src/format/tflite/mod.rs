@@ -104,11 +104,7 @@ fn next_model(input: &Input<'_>, end: u64) -> Option<u64> {
         let head = input
             .read_up_to(start, u64::try_from(crate::identify::HEAD).ok()?)
             .ok()?;
-        let probe = Probe {
-            head: &head,
-            tail: &[],
-            length: model.len(),
-        };
+        let probe = Probe::new(&head, &[], model.len());
         (flat::identify(&probe, MAGIC)? == Match::CERTAIN).then_some(start)
     })
 }

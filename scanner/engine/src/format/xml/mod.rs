@@ -79,7 +79,7 @@ fn begins_with_markup<'p>(probe: &Probe<'p>) -> Option<Cow<'p, str>> {
     if first != Some(&b'<') {
         return None;
     }
-    Encoding::of(probe.head, probe.is_whole())?;
+    Encoding::of_probe(probe)?;
     Some(decoded(probe.head))
 }
 

@@ -1,6 +1,7 @@
 //! The byte strings that mark a possible host, and the reading of each.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, Input};
@@ -52,7 +53,13 @@ enum Needle {
 }
 
 impl Needles {
-    pub(super) fn new() -> Self {
+    /// Built once: a scan of a tree makes a sink for each of its files.
+    pub(super) fn shared() -> &'static Self {
+        static SHARED: LazyLock<Needles> = LazyLock::new(Needles::new);
+        &SHARED
+    }
+
+    fn new() -> Self {
         Self {
             finders: [
                 (Needle::Plain, Finder::new(b"://")),

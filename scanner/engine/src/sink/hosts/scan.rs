@@ -15,7 +15,7 @@ const SEAM: usize = BEHIND + AHEAD;
 
 /// Finds hosts in bytes fed in ascending tiles.
 pub struct HostSink {
-    needles: Needles,
+    needles: &'static Needles,
     table: Table,
     /// Sorted starts of owners.
     boundaries: Vec<u64>,
@@ -40,7 +40,7 @@ impl HostSink {
     pub fn with_owners(limit: usize, mut boundaries: Vec<u64>) -> Self {
         boundaries.sort_unstable();
         Self {
-            needles: Needles::new(),
+            needles: Needles::shared(),
             table: Table::new(limit),
             boundaries,
             carry: Vec::new(),

@@ -51,11 +51,11 @@ fn map(artifact: &Artifact) -> Vec<String> {
 }
 
 fn identified(bytes: &[u8]) -> Option<u64> {
-    let probe = Probe {
-        head: &bytes[..bytes.len().min(HEAD)],
-        tail: &bytes[bytes.len().saturating_sub(TAIL)..],
-        length: bytes.len() as u64,
-    };
+    let probe = Probe::new(
+        &bytes[..bytes.len().min(HEAD)],
+        &bytes[bytes.len().saturating_sub(TAIL)..],
+        bytes.len() as u64,
+    );
     identify(&probe)
         .into_iter()
         .find(|c| c.format.id() == "zip")
