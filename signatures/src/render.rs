@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rules::{Rule, rules};
+use crate::rules::{Rule, Severity, rules};
 
 /// Columns of [`explain`]'s text.
 const WIDTH: usize = 80;
@@ -57,6 +57,7 @@ pub fn explain(rule: &Rule) -> String {
         }
     }
     push_block(&mut text, "What to do", &rule.action);
+    push_allow(&mut text, rule);
     if !rule.references.is_empty() {
         text.push_str("\nReferences\n");
         for reference in &rule.references {
@@ -64,6 +65,20 @@ pub fn explain(rule: &Rule) -> String {
         }
     }
     text
+}
+
+/// The entry of a policy that allows the finding, to be filled in. What may be critical is allowed for exact bytes only.
+fn push_allow(text: &mut String, rule: &Rule) {
+    let all = rule.cases.values().map(|case| case.severity);
+    let worst = all.fold(rule.severity, std::cmp::Ord::max);
+    text.push_str("\nTo allow it, in the file that scan --policy names\n");
+    text.push_str("  version = 1\n  [[allow]]\n");
+    let _ = writeln!(text, "  code   = \"{}\"", rule.code);
+    text.push_str("  path   = \"models/reviewed.bin\"\n");
+    if worst == Severity::Critical {
+        text.push_str("  sha256 = \"...\"   # required where it is critical\n");
+    }
+    text.push_str("  reason = \"who reviewed it, on what grounds\"\n");
 }
 
 fn push_section(page: &mut String, rule: &Rule) {
@@ -185,7 +200,12 @@ mod tests {
             for name in rule.cases.keys() {
                 assert!(text.contains(&format!("  {name} ")), "{}: {name}", rule.code);
             }
-            for heading in ["\nWhat it is\n", "\nWhy it is bad\n", "\nWhat to do\n"] {
+            for heading in [
+                "\nWhat it is\n",
+                "\nWhy it is bad\n",
+                "\nWhat to do\n",
+                "\n  [[allow]]\n",
+            ] {
                 assert!(text.contains(heading), "{}: {heading:?}", rule.code);
             }
         }
@@ -202,6 +222,9 @@ mod tests {
         .unwrap();
         let expect = "sample: a sample\nseverity low, confidence likely, since 0.1.0\n\nWhat it is\n  One. Two.\n\n\
                       Why it is bad\n  Three.\n\nCases\n  odd  info      on odd days\n\nWhat to do\n  read it\n\n\
+                      To allow it, in the file that scan --policy names\n  version = 1\n  [[allow]]\n  \
+                      code   = \"sample\"\n  path   = \"models/reviewed.bin\"\n  \
+                      reason = \"who reviewed it, on what grounds\"\n\n\
                       References\n  - RFC 0\n";
         assert_eq!(explain(&rule), expect);
     }
