@@ -214,14 +214,15 @@ pub(super) fn descriptor(bytes: &[u8], room: u64, expected: (u32, u64, u64)) -> 
         .or_else(|| shapes(bytes).find(|_| bytes.starts_with(DESCRIPTOR)))
 }
 
-/// The signed descriptor in `bytes`, which begin with a member's data: the first whose compressed size is its own
-/// distance from the start. With it comes that size.
-pub(super) fn find_descriptor(bytes: &[u8]) -> Option<(u64, Descriptor)> {
+/// The signed descriptor in `bytes`, which stand `before` bytes behind the start of a member's data: the first whose
+/// compressed size is its own distance from that start. With it comes that size.
+pub(super) fn find_descriptor(bytes: &[u8], before: u64) -> Option<(u64, Descriptor)> {
     memchr::memmem::find_iter(bytes, DESCRIPTOR).find_map(|at| {
         let rest = bytes.get(at..).unwrap_or_default();
+        let length = before.saturating_add(wide(at));
         shapes(rest)
             .take(2)
-            .find(|d| d.compressed == wide(at))
-            .map(|d| (wide(at), d))
+            .find(|d| d.compressed == length)
+            .map(|d| (length, d))
     })
 }

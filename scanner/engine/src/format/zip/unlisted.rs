@@ -15,6 +15,9 @@ use crate::span::{Span, SpanSet};
 
 /// How far the end of a member of unknown length is looked for.
 const FAR: u64 = 16 << 20;
+/// The first and the largest window in which it is looked for.
+const WINDOW: u64 = 2 << 10;
+const MOST_WINDOW: u64 = 1 << 20;
 /// How many bytes of one gap, and of all gaps, are searched for local headers.
 const GAP: u64 = 1 << 20;
 const GAPS: u64 = 16 << 20;
@@ -61,9 +64,8 @@ impl Unlisted {
             }
             return Ok(Some(member));
         }
-        let span = Span::new(data, limit.min(data.saturating_add(FAR)));
-        let bytes = reader.input.read_up_to(span.start(), span.len())?;
-        let Some((length, found)) = find_descriptor(&bytes) else {
+        let Some((length, found)) = Self::far_descriptor(reader, Span::new(data, limit.min(data.saturating_add(FAR))))?
+        else {
             return Ok(None);
         };
         let end = data.saturating_add(length);
@@ -79,6 +81,25 @@ impl Unlisted {
         };
         member.follow(Some(found), end);
         Ok(Some(member))
+    }
+
+    /// Looks for the descriptor in windows that grow, so that all members of an archive together read little more than
+    /// the archive is long.
+    fn far_descriptor(reader: &Reader<'_, '_>, data: Span) -> Result<Option<(u64, Descriptor)>, ReadFault> {
+        let (mut before, mut window) = (0u64, WINDOW);
+        while before < data.len() {
+            let bytes = reader.input.read_up_to(
+                data.start().saturating_add(before),
+                window.min(data.len().saturating_sub(before)),
+            )?;
+            if let Some(found) = find_descriptor(&bytes, before) {
+                return Ok(Some(found));
+            }
+            // A descriptor may begin in one window and end in the next.
+            before = before.saturating_add(window.saturating_sub(LONGEST_DESCRIPTOR));
+            window = window.saturating_mul(2).min(MOST_WINDOW);
+        }
+        Ok(None)
     }
 
     fn follow(&mut self, found: Option<Descriptor>, end: u64) {
