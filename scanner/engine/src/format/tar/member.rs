@@ -470,9 +470,8 @@ impl Walk<'_, '_> {
             }
             return Ok(Some((Map { runs, real }, None)));
         }
-        let bytes = self
-            .input
-            .read(Span::saturating_at(data.start(), EXTENSION).intersect(data))?;
+        let head = Span::saturating_at(data.start(), EXTENSION).intersect(data);
+        let bytes = self.input.read(head)?;
         match Map::leading(&bytes, real) {
             Some((map, used)) => {
                 let used = u64::try_from(used).unwrap_or(u64::MAX);
@@ -494,6 +493,12 @@ impl Walk<'_, '_> {
                     );
                 }
                 Ok(Some((map, Some(Span::new(stored, data.end())))))
+            }
+            None if head.len() < data.len() && Map::goes_on(&bytes) => {
+                let message = "tar: a sparse map longer than is read of one";
+                self.out
+                    .error(ScanError::new(ErrorCode::LimitExceeded, message).at(data.start()));
+                Ok(None)
             }
             None => {
                 self.out.malformed(

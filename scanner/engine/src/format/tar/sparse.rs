@@ -60,6 +60,18 @@ impl Map {
     }
 }
 
+impl Map {
+    /// Whether `data`, which the reader cut, are lines of numbers as far as they go: a map that is longer than they are.
+    pub(super) fn goes_on(data: &[u8]) -> bool {
+        let lines = data.get(..data.iter().rposition(|b| *b == b'\n').unwrap_or(0));
+        let lines = lines.unwrap_or_default();
+        !lines.is_empty()
+            && lines
+                .split(|b| *b == b'\n')
+                .all(|line| line.len() <= 20 && decimal(line).is_some())
+    }
+}
+
 /// Writes the file that the stored runs and the holes between them make.
 pub(super) struct Expand {
     /// The map, which broke no rule.
