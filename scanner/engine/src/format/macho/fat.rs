@@ -95,7 +95,9 @@ impl Format for Fat {
         }
         let (wide, count) = start(probe.head)?;
         if count > MOST {
-            return wide.then_some(Match::LIKELY);
+            // A Java class has a major version there, in the lower half.
+            let class = (45..=120).contains(&(count & 0xffff));
+            return (wide || !class).then_some(Match::LIKELY);
         }
         let archs = table(probe.head, wide, count);
         let whole = u32::try_from(archs.len()) == Ok(count) && count > 0;
