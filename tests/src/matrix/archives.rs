@@ -3,14 +3,19 @@
 use super::Fixture::{Benign, Built, Sample};
 use super::{Row, row};
 use crate::build::compressed as c;
+use crate::build::files::hex;
+use crate::build::gzip;
+use crate::build::keras::base64;
+use crate::build::marshal::{Code, Layout};
 use crate::build::pickle::{Asm, benign, os_system, torch_state_dict};
 use crate::build::sevenzip::{Coding, SevenZip};
 use crate::build::tar::{Entry as TarEntry, Tar};
 use crate::build::zip::{self, Entry, Zip};
-use crate::build::{gzip, keras};
 
 const CALLED: (&str, &str) = ("unsafe-callable", "called");
 const PACKED: &str = "compressed pickle";
+const LAYERS: &str = "pickle in layers of a pickle's texts and bytes";
+const CODE: &str = "code in the texts and bytes of a pickle";
 const TORCH: &str = "PyTorch archive";
 const TWO: &str = "local header and directory that differ";
 
@@ -27,6 +32,14 @@ pub(super) static ROWS: &[Row] = &[
     row("pickle inside the bytes of a pickle", "pickle", CALLED, Built("os.system as bytes", || carried(&os_system(4))), Built("benign pickle as bytes", || carried(&benign(4)))),
     row("compressed pickle inside the bytes of a pickle", "pickle", CALLED, Built("os.system in gzip as bytes", || carried(&gzip::gzip(&os_system(4)))), Built("benign pickle in gzip as bytes", || carried(&gzip::gzip(&benign(4))))),
     row("pickle as Base64 text of a pickle", "pickle", CALLED, Built("os.system in Base64", || text(&os_system(4))), Built("benign pickle in Base64", || text(&benign(4)))),
+    row(LAYERS, "Base64 in Base64", CALLED, Built("os.system in Base64 in Base64", || text(base64(&os_system(4)).as_bytes())), Built("benign pickle in Base64 in Base64", || text(base64(&benign(4)).as_bytes()))),
+    row(LAYERS, "zlib in hexadecimal", CALLED, Built("os.system in zlib as digits", || digits(&c::zlib(&os_system(4)))), Built("benign pickle in zlib as digits", || digits(&c::zlib(&benign(4))))),
+    row(LAYERS, "Base64 in bzip2", CALLED, Built("os.system in Base64 in bzip2", || carried(&c::bzip2(base64(&os_system(4)).as_bytes()))), Built("benign pickle in Base64 in bzip2", || carried(&c::bzip2(base64(&benign(4)).as_bytes())))),
+    row(LAYERS, "Base64 as a text file", CALLED, Built("os.system in Base64, by itself", || base64(&os_system(4)).into_bytes()), Built("benign pickle in Base64, by itself", || base64(&benign(4)).into_bytes())),
+    row(CODE, "marshalled", ("marshalled-code", "carried"), Built("code that names os.system", || carried(&code(&["os", "system"]))), Built("Base64 of a benign pickle", || text(&benign(4)))),
+    row(CODE, "marshalled, in zlib and Base64", ("marshalled-code", "carried"), Built("code that names os.system, packed", || text(&c::zlib(&code(&["os", "system"])))), Built("Base64 of a benign pickle", || text(&benign(4)))),
+    row(CODE, "marshalled, arithmetic", ("marshalled-code", "kept"), Built("code that names nothing", || carried(&code(&[]))), Built("Base64 of a benign pickle", || text(&benign(4)))),
+    row(CODE, "Python source in Base64", ("embedded-code", "source"), Built("source that calls os.system", || text(b"import os\nos.system('true')\n")), Built("source that calls nothing", || text(b"import os\nprint(os.name, 'and more')\n"))),
     row("dangerous call", TORCH, CALLED, Sample("torch-zip-system"), Benign("torch-zip")),
     row("dangerous call", "legacy PyTorch file", CALLED, Built("magic, version and os.system", || legacy(&os_system(2))), Built("magic, version and a state", || legacy(&benign(2)))),
     row("pickle in a tar instead of a ZIP", "tar", CALLED, Built("os.system in tar", || tar(&os_system(2))), Built("benign pickle in tar", || tar(&benign(2)))),
@@ -52,6 +65,8 @@ pub(super) static ROWS: &[Row] = &[
     row("bomb", "ZIP", ("archive-bomb", "ratio"), Sample("zip-bomb"), Benign("zip-recoded")),
     row("bomb of nested archives", "ZIP", ("archive-bomb", "ratio"), Sample("zip-bomb-nested"), Benign("wheel")),
     row("handler in a model archive", "TorchServe archive", ("bundled-code", "handler"), Built("model archive with a handler", || archive("handler.py")), Built("model archive with a built-in handler", || archive("image_classifier"))),
+    row("handler in a model archive", "TorchServe archive: acts", ("import-code", "process"), Built("handler that calls os.system", || serving("import os\nos.system('true')\n")), Built("handler that only defines", || serving("def handle(data, context):\n    return data\n"))),
+    row("handler in a model archive", "TorchServe archive: acts later", ("import-code", "deferred"), Built("function that calls os.system", || serving("import os\ndef handle(data, context):\n    os.system('true')\n")), Built("handler that only defines", || serving("def handle(data, context):\n    return data\n"))),
     row("code that the compiler cannot write", "TorchScript", ("bundled-code", "imports"), Built("source that imports os", || script("import os\nos.system(\"true\")\n")), Built("source as the compiler writes it", || script("class Net(Module):\n  training : bool\n"))),
     row("file access in compiled code", "TorchScript", ("bundled-code", "files"), Built("source that calls torch.from_file", || script("_0 = torch.from_file(\"/data/x\", False, 4)\n")), Built("source as the compiler writes it", || script("class Net(Module):\n  training : bool\n"))),
 ];
@@ -61,7 +76,15 @@ fn carried(inner: &[u8]) -> Vec<u8> {
 }
 
 fn text(inner: &[u8]) -> Vec<u8> {
-    Asm::proto(4).binunicode(&keras::base64(inner)).stop().done()
+    Asm::proto(4).binunicode(&base64(inner)).stop().done()
+}
+
+fn digits(inner: &[u8]) -> Vec<u8> {
+    Asm::proto(4).binunicode(&hex(inner)).stop().done()
+}
+
+fn code(names: &[&str]) -> Vec<u8> {
+    Code::naming(Layout::Eleven, names).build()
 }
 
 /// The magic number, the protocol, the system, the object, the list of storages.
@@ -92,14 +115,26 @@ fn npz(array: &[u8]) -> Vec<u8> {
 }
 
 fn archive(handler: &str) -> Vec<u8> {
+    mar(handler, Vec::new())
+}
+
+fn serving(source: &str) -> Vec<u8> {
+    mar(
+        "handler.py:handle",
+        vec![Entry::stored("handler.py", source.as_bytes())],
+    )
+}
+
+fn mar(handler: &str, more: Vec<Entry>) -> Vec<u8> {
     let manifest = format!(
         r#"{{"createdOn": "01/01/2026", "runtime": "python", "model": {{"modelName": "m", "serializedFile": "model.pt", "handler": "{handler}", "modelVersion": "1.0"}}, "archiverVersion": "0.9.0"}}"#
     );
-    Zip::of(vec![
+    let mut entries = vec![
         Entry::stored("MAR-INF/MANIFEST.json", manifest.as_bytes()),
         Entry::stored("model.pt", &zip::torch_like(&torch_state_dict()).bytes),
-    ])
-    .build()
+    ];
+    entries.extend(more);
+    Zip::of(entries).build()
 }
 
 fn script(source: &str) -> Vec<u8> {

@@ -22,6 +22,7 @@ mod coreml;
 mod cursor;
 mod data;
 mod elf;
+mod encoded;
 mod executorch;
 mod flat;
 mod flax;

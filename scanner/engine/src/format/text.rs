@@ -36,6 +36,7 @@ impl Format for Text {
         out.leaf(input.whole(), Role::Text, name);
         super::keras::look_in_text(input, out);
         super::yaml::look_in_text(input, out);
+        super::encoded::look_in_text(input, out);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Compiled Python code in places where a model calls it.
 
+use super::container::python;
 use super::{Closing, Inspector};
 use crate::fact::{Fact, PythonCode};
 use crate::finding::{Finding, Findings, Value, code};
+use crate::format::language::is_text;
 use crate::policy::shown;
 use crate::span::Span;
 use probity_signatures::keras;
@@ -33,13 +35,20 @@ impl Inspector for Python {
                         .key("unreadable"),
                 );
             }
-            None => {}
+            None => source(artifact, out),
             // A module is judged as a file.
             Some(_) if artifact.format == "pyc" => {}
             Some(code) => {
                 let within = |formats: &[&str]| artifact.within.iter().any(|f| formats.contains(f));
                 let held = within(&["marshal"]) && within(&["keras-config", "json", "text"]);
-                judge(code, in_config || held, out);
+                let place = if in_config || held {
+                    Place::Model
+                } else if within(&["pickle"]) {
+                    Place::Pickle
+                } else {
+                    Place::Alone
+                };
+                judge(code, place, out);
                 if broken && in_config {
                     let message = "the code object is broken: another version of Python may read on";
                     let finding = Finding::new(code::MARSHALLED_CODE, code.span, message);
@@ -50,7 +59,45 @@ impl Inspector for Python {
     }
 }
 
-fn judge(code: &PythonCode, in_model: bool, out: &mut Findings) {
+/// Source that a pickle's text spells in an encoding: something has to run it, and nobody packs source to read it.
+fn source(artifact: &Closing<'_>, out: &mut Findings) {
+    const ENCODED: [&[u8]; 6] = [
+        b"base64@",
+        b"base32@",
+        b"base85@",
+        b"ascii85@",
+        b"hexadecimal@",
+        b"decoded ",
+    ];
+    const LONGEST: u64 = 1 << 20;
+    let spelt = ENCODED.iter().any(|name| artifact.name.starts_with(name));
+    if !spelt || !artifact.within.contains(&"pickle") || !is_text(artifact.format) {
+        return;
+    }
+    let acts = python::acts(&artifact.beginning(LONGEST));
+    let calls: Vec<String> = acts
+        .iter()
+        .map(|act| format!("{} (line {})", shown(act.call.as_bytes()), act.line))
+        .collect();
+    if calls.is_empty() {
+        return;
+    }
+    let message = format!("a pickle carries encoded Python source that calls {}", calls.join(", "));
+    let finding = Finding::new(code::EMBEDDED_CODE, artifact.ledger.whole(), message).case("source");
+    out.push(finding.key(calls.join(" ")).evidence("calls", Value::List(calls)));
+}
+
+/// Where compiled code stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a model's configuration, which calls it.
+    Model,
+    /// In the texts and bytes of a pickle, however they are packed: something has to run it.
+    Pickle,
+    Alone,
+}
+
+fn judge(code: &PythonCode, place: Place, out: &mut Findings) {
     let list = keras();
     let words = |names: &[Box<str>], fits: &dyn Fn(&str) -> bool| -> Vec<String> {
         names
@@ -68,8 +115,16 @@ fn judge(code: &PythonCode, in_model: bool, out: &mut Findings) {
         executes.sort();
         executes.dedup();
     }
-    let (case, names, what) = if !in_model {
+    let (case, names, what) = if place == Place::Alone {
         ("bare", executes, "stands by itself")
+    } else if place == Place::Pickle && !executes.is_empty() {
+        (
+            "carried",
+            executes,
+            "is carried by a pickle and uses names that run or load code",
+        )
+    } else if place == Place::Pickle {
+        ("kept", reaches, "is carried by a pickle")
     } else if !executes.is_empty() {
         ("executes", executes, "uses names that run or load code")
     } else if !reaches.is_empty() {

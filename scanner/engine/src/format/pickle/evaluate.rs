@@ -6,6 +6,7 @@
 use super::machine::Machine;
 use super::term::{Node, Value};
 use super::uses::GlobalId;
+use crate::format::encoded::{Encoding, decode};
 
 /// The longest text, in bytes, that is read or made.
 const LONGEST: usize = 1 << 16;
@@ -50,7 +51,10 @@ impl Machine<'_, '_, '_> {
             "strip" | "__str__" | "__format__" => self.string(*args.first()?)?.trim().to_owned().into_bytes(),
             "fromhex" | "unhexlify" | "a2b_hex" | "b16decode" => unhex(&self.bytes(*args.last()?)?)?,
             "b64decode" | "urlsafe_b64decode" | "standard_b64decode" | "decodebytes" | "decodestring"
-            | "a2b_base64" => super::layers::decode_base64(&self.bytes(*args.first()?)?)?,
+            | "a2b_base64" => decode(Encoding::Base64, &self.bytes(*args.first()?)?)?,
+            "b32decode" => decode(Encoding::Base32, &self.bytes(*args.first()?)?)?,
+            "b85decode" => decode(Encoding::Base85, &self.bytes(*args.first()?)?)?,
+            "a85decode" => decode(Encoding::Ascii85, &self.bytes(*args.first()?)?)?,
             "str" | "bytes" | "bytearray" | "decode" | "encode" => self.recode(args)?,
             _ => return None,
         };
@@ -155,7 +159,7 @@ impl Machine<'_, '_, '_> {
         match codec.to_ascii_lowercase().replace('-', "_").as_str() {
             "rot13" | "rot_13" => Some(bytes.iter().map(|byte| rot13(*byte)).collect()),
             "hex" | "hex_codec" => unhex(&bytes),
-            "base64" | "base64_codec" => super::layers::decode_base64(&bytes),
+            "base64" | "base64_codec" => decode(Encoding::Base64, &bytes),
             "utf_16" | "utf_16_le" | "utf16" => {
                 let units: Vec<u16> = bytes
                     .chunks_exact(2)

@@ -34,6 +34,8 @@ mod torch;
 mod uses;
 mod zfile;
 
+pub(super) use layers::is_known as is_layer;
+
 use super::{Cursor, Format, Input, Parse};
 use crate::finding::{ErrorCode, ScanError};
 use crate::identify::{Match, Probe};

@@ -5,7 +5,7 @@
 //! bytes.
 
 use super::joblib::{self, Content};
-use super::layers::{self, Base64, Layer};
+use super::layers::{self, Layer};
 use super::machine::{Machine, Step};
 use super::opcodes::{Opcode, opcode};
 use super::operand::{self, Buffer, Operand};
@@ -14,6 +14,7 @@ use super::term::{Node, Value};
 use super::uses::Uses;
 use crate::fact::{CallableUse, Fact, LoadAct};
 use crate::finding::{ErrorCode, Finding, ScanError, code};
+use crate::format::encoded::{Decoding, Encoding};
 use crate::format::{Cursor, Input, Parse, ReadFault};
 use crate::identify::{HEAD, Probe, Strength, TAIL};
 use crate::ledger::{Fill, Role};
@@ -89,7 +90,7 @@ struct Reader<'c, 'o, 'u, 'i, 'a> {
 enum Cut {
     Long,
     Nested,
-    Base64,
+    Encoded(Encoding),
     Fill,
     Array { dtype: String, shape: Vec<u64> },
 }
@@ -226,7 +227,11 @@ impl Reader<'_, '_, '_, '_, '_> {
     fn layer(&mut self, span: Span) -> bool {
         // Most candidates are none after a few bytes more.
         let peek = Span::saturating_at(span.start(), 64).intersect(span);
-        if !self.input.read(peek).is_ok_and(|peek| layers::is_likely(&peek)) {
+        if !self
+            .input
+            .read(peek)
+            .is_ok_and(|peek| layers::is_likely(&peek, span.len()))
+        {
             return false;
         }
         self.looks = self.looks.saturating_add(1);
@@ -240,11 +245,11 @@ impl Reader<'_, '_, '_, '_, '_> {
         let Ok(head) = self.input.read(head) else { return false };
         let cut = match layers::find(&head, span.len()) {
             Some(Layer::Plain) => Cut::Nested,
-            Some(Layer::Base64) => Cut::Base64,
+            Some(Layer::Encoded(encoding)) => Cut::Encoded(encoding),
             Some(Layer::Code) => {
                 let term = "marshalled code object".to_owned();
                 self.machine.uses.act(LoadAct::HoldsCode, "a code object", term, span);
-                return false;
+                Cut::Nested
             }
             None => return false,
         };
@@ -261,7 +266,7 @@ impl Reader<'_, '_, '_, '_, '_> {
     fn nested(&self) -> usize {
         self.cuts
             .iter()
-            .filter(|(_, cut)| matches!(cut, Cut::Nested | Cut::Base64))
+            .filter(|(_, cut)| matches!(cut, Cut::Nested | Cut::Encoded(_)))
             .count()
     }
 
@@ -368,10 +373,10 @@ impl Reader<'_, '_, '_, '_, '_> {
             match cut {
                 Cut::Long => drop(self.out.leaf(span, Role::Data, format!("{name} string"))),
                 Cut::Nested => drop(self.out.slice(span, format!("bytes@{:#x}", span.start()), false)),
-                Cut::Base64 => {
-                    self.out.leaf(span, Role::Data, format!("{name} base64"));
-                    let child = format!("base64@{:#x}", span.start());
-                    self.out.decoded(span, child, Box::new(Base64::default()), false);
+                Cut::Encoded(encoding) => {
+                    self.out.leaf(span, Role::Data, format!("{name} {}", encoding.name()));
+                    let child = format!("{}@{:#x}", encoding.name(), span.start());
+                    self.out.decoded(span, child, Box::new(Decoding::new(encoding)), false);
                 }
                 Cut::Fill => drop(
                     self.out

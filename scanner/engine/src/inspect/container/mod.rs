@@ -13,7 +13,7 @@ mod layer;
 mod model;
 mod names;
 mod npm;
-mod python;
+pub(super) mod python;
 mod shards;
 mod startup;
 mod templates;
