@@ -75,6 +75,8 @@ pub struct Dataset {
     pub layout: Layout,
     /// Says that chunks went through a filter.
     pub filtered: bool,
+    /// Elements are four opaque bytes each, not numbers.
+    pub opaque: bool,
     /// The address of the elements, when not the truth.
     pub address: Option<u64>,
 }
@@ -87,6 +89,7 @@ impl Dataset {
             data,
             layout: Layout::Contiguous,
             filtered: false,
+            opaque: false,
             address: None,
         }
     }
@@ -493,7 +496,13 @@ impl Writer {
             space.extend(n.to_le_bytes());
         }
         let float = [0x11, 0x20, 0x1f, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0];
-        let mut messages = vec![Message::new(1, space), Message::new(3, float.to_vec())];
+        let opaque = [0x15, 0, 0, 0, 4, 0, 0, 0];
+        let kind = if dataset.opaque {
+            opaque.to_vec()
+        } else {
+            float.to_vec()
+        };
+        let mut messages = vec![Message::new(1, space), Message::new(3, kind)];
         if dataset.filtered {
             messages.push(Message::new(0x0b, vec![2, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 0, 0, 0]));
         }

@@ -1,15 +1,21 @@
 //! Datasets: where their elements are (section IV.A.2.h to l).
 //!
-//! Elements are claimed and not decoded: a chunk that went through filters is one region, as it is stored.
+//! Elements are claimed as they are stored. Chunks that went through filters are decoded for what can hold text or bytes,
+//! which becomes a nested artifact; numbers of floating point are left to what looks at tensors.
 
 use super::chunk::{self, Chunks};
 use super::datatype::{self, Datatype};
 use super::fields::{Fields, wide};
 use super::file::File;
+use super::filters::{Filters, Undo};
 use super::object::{self, Message};
 use crate::fact::{Fact, Outside};
+use crate::finding::{ErrorCode, ScanError};
 use crate::ledger::Role;
 use crate::span::Span;
+
+/// Pieces of one dataset that are decoded.
+const MOST_ROWS: usize = 1 << 12;
 
 /// Claims a dataset's elements, and tells what they are.
 pub(super) fn read(file: &mut File<'_, '_, '_>, messages: &[Message], path: &str) {
@@ -38,6 +44,10 @@ pub(super) fn read(file: &mut File<'_, '_, '_>, messages: &[Message], path: &str
     let Some(spans) = elements(file, layout, shape.as_deref(), kind.as_ref(), filtered, path) else {
         return file.malformed(layout.span, "hdf5: a data layout that cannot be read (IV.A.2.i)");
     };
+    let filters = messages.iter().find(|m| m.kind == object::FILTERS && !m.is_shared());
+    if let (Some(filters), Some(kind)) = (filters.and_then(|m| Filters::read(&m.body)), &kind) {
+        unfilter(file, &filters, kind, &spans, path);
+    }
     let runs = runs(spans);
     if let Some(past) = runs.iter().find(|run| run.end() > file.input.len()) {
         let fault = crate::format::ReadFault::PastEnd {
@@ -63,6 +73,51 @@ pub(super) fn read(file: &mut File<'_, '_, '_>, messages: &[Message], path: &str
             shape,
             span: first,
         });
+    }
+}
+
+/// Makes the elements of chunks before their filters nested artifacts: one for chunks that follow each other.
+fn unfilter(file: &mut File<'_, '_, '_>, filters: &Filters, kind: &Datatype, spans: &[Span], path: &str) {
+    let in_heap = matches!(kind.kind, datatype::Kind::TextInHeap | datatype::Kind::SequenceInHeap);
+    if in_heap || kind.name.starts_with("float") || kind.name.starts_with("bfloat") {
+        return;
+    }
+    let whole = file.input.whole();
+    let mut chunks: Vec<Span> = spans
+        .iter()
+        .copied()
+        .filter(|s| !s.is_empty() && whole.encloses(*s))
+        .collect();
+    chunks.sort_unstable();
+    chunks.dedup();
+    let mut number = 0usize;
+    let mut rest = chunks.as_slice();
+    while let Some(first) = rest.first() {
+        let mut end = first.start();
+        let row = rest.iter().take_while(|s| {
+            let follows = s.start() == end;
+            end = s.end();
+            follows
+        });
+        let lengths: Vec<u64> = row.map(|s| s.len()).collect();
+        let Some((row, behind)) = rest.split_at_checked(lengths.len()) else {
+            break;
+        };
+        rest = behind;
+        number = number.saturating_add(1);
+        if number > MOST_ROWS {
+            let message = format!("hdf5: more pieces of {path} than are decoded");
+            file.out
+                .error(ScanError::new(ErrorCode::LimitExceeded, message).at(first.start()));
+            return;
+        }
+        let span = Span::new(first.start(), row.last().map_or(first.end(), |s| s.end()));
+        let undo = Undo {
+            filters: filters.clone(),
+            chunks: lengths,
+        };
+        file.out
+            .decoded(span, format!("elements of {path} {number}"), Box::new(undo), false);
     }
 }
 

@@ -18,6 +18,7 @@ mod datatype;
 mod extension;
 mod fields;
 mod file;
+mod filters;
 mod fractal;
 mod gap;
 mod group;

@@ -166,6 +166,45 @@ fn every_layout_of_a_dataset_is_claimed() {
 }
 
 #[test]
+fn chunks_that_went_through_filters_are_decoded_where_they_hold_bytes() {
+    use flate2::{Compression, write::ZlibEncoder};
+    use std::io::Write;
+    let plain = pickle::os_system(2);
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&plain).unwrap();
+    let chunk = encoder.finish().unwrap();
+    for (layout, opaque, expected) in [
+        (Layout::FixedArray, true, true),
+        (Layout::ExtensibleArray, true, true),
+        (Layout::Tree2, true, true),
+        (Layout::ChunkedTree, true, true),
+        (Layout::Tree2, false, false),
+    ] {
+        let bytes = with(Dataset {
+            layout: layout.clone(),
+            filtered: true,
+            opaque,
+            ..Dataset::new(&[4, 3], [chunk.clone(), chunk.clone()].concat())
+        })
+        .build();
+        let (out, _) = check_sound(&bytes);
+        assert_eq!(out.children().is_empty(), !expected, "{layout:?}");
+        let scanner = crate::pipeline::Scanner::new(crate::pipeline::Options {
+            jobs: 1,
+            ..crate::pipeline::Options::default()
+        })
+        .unwrap();
+        let report = scanner.scan_bytes("m.h5", bytes);
+        let told = report
+            .artifacts
+            .iter()
+            .flat_map(|a| &a.findings)
+            .any(|f| f.finding.code == crate::finding::code::UNSAFE_CALLABLE);
+        assert_eq!(told, expected, "{layout:?}");
+    }
+}
+
+#[test]
 fn attributes_that_hold_documents_or_pickles_become_artifacts() {
     let json = r#"{"class_name": "Sequential", "config": {}}"#;
     for (value, expected) in [
