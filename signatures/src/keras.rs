@@ -134,6 +134,10 @@ impl Keras {
             };
         }
         if self.modules.contains(module) || (module == "builtins" && (is_function || self.builtins.contains(name))) {
+            // A function of Keras is looked up there as well, so only what runs code is told.
+            if let Classification::Dangerous { reason, .. } = callables().classify(module, name) {
+                return ConfigClass::Dangerous { reason };
+            }
             return self.gadget(name, is_function, false).unwrap_or(ConfigClass::Inert);
         }
         match callables().classify(module, name) {
@@ -272,6 +276,15 @@ mod tests {
             (Some("builtins"), "function", false, "inert"),
             (Some("builtins"), "get_file", true, "loader"),
             (Some("builtins"), "eval", false, "dangerous"),
+            (Some("builtins"), "exec", true, "dangerous"),
+            (Some("numpy"), "load", false, "dangerous"),
+            (Some("numpy"), "float32", false, "inert"),
+            (
+                Some("keras.src.legacy.saving.legacy_h5_format"),
+                "load_model_from_hdf5",
+                true,
+                "loader",
+            ),
             (Some("os"), "system", true, "dangerous"),
             (Some("subprocess"), "Popen", false, "dangerous"),
             (Some("collections"), "OrderedDict", false, "stdlib"),

@@ -28,6 +28,8 @@ pub(super) static ROWS: &[Row] = &[
     row(OBJECT, ".h5", ("config-object", "dangerous"), Built("Lambda of version 2 by the name os.system", || hdf5(&legacy_model(&[named("os", "system")])).build()), Built("Lambda by the name of a package", || hdf5(&legacy_model(&[named("my_package.layers", "resize")])).build())),
     row("class of the standard library", ".keras", ("config-object", "stdlib"), Built("object of collections", || archive(&model(&[object("collections", "OrderedDict", "{}")]))), Built("Dense layer", || archive(&model(&[dense()])))),
     row("function of Keras that loads or downloads", ".keras", ("config-object", "loader"), Built("keras.utils.get_file", || archive(&model(&[function("keras.utils", "get_file")]))), Built("relu", || archive(&model(&[function("builtins", "relu")])))),
+    row("function of the interpreter", ".keras", ("config-object", "dangerous"), Built("builtins.exec as an activation", || archive(&model(&[function("builtins", "exec")]))), Built("relu", || archive(&model(&[function("builtins", "relu")])))),
+    row("function of NumPy that loads", ".keras", ("config-object", "dangerous"), Built("numpy.load", || archive(&model(&[object("numpy", "load", "{}")]))), Built("numpy.float32", || archive(&model(&[object("numpy", "float32", "{}")])))),
     row("guard switched off", ".keras", ("config-object", "loader"), Built("keras.config.enable_unsafe_deserialization", || archive(&model(&[function("keras.config", "enable_unsafe_deserialization")]))), Built("relu", || archive(&model(&[function("builtins", "relu")])))),
     row("TFSMLayer and TorchModuleWrapper", ".keras", ("config-object", "nested"), Built("TorchModuleWrapper", || archive(&model(&[object("keras.layers", "TorchModuleWrapper", "{}")]))), Built("Dense layer", || archive(&model(&[dense()])))),
     row(FILE, ".keras", ("config-resource", "escape"), Built("vocabulary outside of the folder", || archive(&model(&[lookup("\"/data/passwords\"")]))), Built("vocabulary in the configuration", || archive(&model(&[lookup("[\"a\", \"b\"]")])))),
@@ -38,6 +40,7 @@ pub(super) static ROWS: &[Row] = &[
     row(ELSEWHERE, "HDF5: external link", ("external-storage", "escape"), Built("link to /data/passwords", || link("/data/passwords")), Built("link to part.h5", || link("part.h5"))),
     row(ELSEWHERE, "HDF5: virtual dataset", ("external-storage", "escape"), Built("sources in /data/secret.h5", || sources("/data/secret.h5")), Built("sources in part.h5", || sources("part.h5"))),
     row("pickle in an attribute", "HDF5", ("unsafe-callable", "called"), Built("os.system as an attribute", || attribute(crate::build::pickle::os_system(4))), Built("benign pickle as an attribute", || attribute(crate::build::pickle::benign(4)))),
+    row("pickle in chunks that went through a filter", "HDF5", ("unsafe-callable", "called"), Built("os.system in deflated chunks", || chunks(&crate::build::pickle::os_system(2))), Built("benign pickle in deflated chunks", || chunks(&crate::build::pickle::benign(2)))),
     row("bytes that nothing refers to", "HDF5", ("unclaimed-bytes", "freed-model"), Built("300 bytes in a model's free space", || freed(300)), Built("a model without free space", || freed(0))),
     row("bytes behind the end", "HDF5", ("trailing-bytes", ""), Built("32 bytes behind the end", || Hdf5 { trailing: vec![0x41; 32], ..float() }.build()), Built("float32 dataset", || float().build())),
     row("class or tag in YAML", "Keras YAML", ("config-object", "dangerous"), Built("layer of os", || yaml("  - class_name: system\n    module: os\n")), Built("Dense layer", || yaml("  - class_name: Dense\n    config: {units: 4}\n"))),
@@ -120,6 +123,21 @@ fn sources(file: &str) -> Vec<u8> {
     let data = Dataset {
         layout: Place::Virtual(file.into()),
         ..Dataset::new(&[3, 4], Vec::new())
+    };
+    Hdf5 {
+        version: 3,
+        ..Hdf5::of(vec![("data".into(), Node::Dataset(data))])
+    }
+    .build()
+}
+
+fn chunks(content: &[u8]) -> Vec<u8> {
+    let chunk = crate::build::compressed::zlib(content);
+    let data = Dataset {
+        layout: Place::FixedArray,
+        filtered: true,
+        opaque: true,
+        ..Dataset::new(&[4, 3], [chunk.clone(), chunk].concat())
     };
     Hdf5 {
         version: 3,
