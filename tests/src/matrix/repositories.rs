@@ -12,6 +12,7 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 const SECOND: &str = "model-00002-of-00002.safetensors";
 const HIDDEN: &str = "text that nobody sees";
 const NAMED: &str = "callable by name in a configuration";
+const ACTS: &str = "import os\nos.system('true')\n";
 const QUIET: &str = "class Model:\n    pass\n";
 
 #[rustfmt::skip]
@@ -23,7 +24,17 @@ pub(super) static ROWS: &[Row] = &[
     row(REMOTE, "modules.json", ("remote-code", "foreign"), Built("class of somebody's package", || modules("custom.Thing")), Built("class of sentence-transformers", || modules("sentence_transformers.models.Transformer"))),
     row(REMOTE, "model_index.json", ("remote-code", "foreign"), Built("class of another module", || pipeline(r#"["evil.module", "Checker"]"#)), Built("class of diffusers", || pipeline(r#"["diffusers", "UNet"]"#))),
     row(REMOTE, "adapter_config.json", ("remote-code", "local-base"), Built("base model by a path", || adapter("/data/b")), Built("base model by its name", || adapter("a/b"))),
-    row(IMPORT, "Python beside the model: process", ("import-code", "process"), Built("os.system at the top", || own("import os\nos.system('true')\n").tar()), Built("os.system in a function", || own("import os\ndef f():\n    os.system('true')\n").tar())),
+    row(REMOTE, "auto_map, deep in a configuration", ("remote-code", "foreign"), Built("other/repo--m.M below text_config", || config(r#"{"text_config": {"auto_map": {"AutoConfig": "other/repo--m.M"}}}"#)), Built("text_config without one", || config(r#"{"text_config": {"model_type": "x"}}"#))),
+    row(REMOTE, "generation_config.json", ("remote-code", "foreign"), Built("custom_generate of another repository", || beside("generation_config.json", r#"{"custom_generate": "other/repo"}"#)), Built("no custom_generate", || beside("generation_config.json", r#"{"do_sample": true}"#))),
+    row(REMOTE, "attention implementation", ("remote-code", "foreign"), Built("kernel of another repository", || config(r#"{"_attn_implementation": "other/kernel"}"#)), Built("sdpa", || config(r#"{"_attn_implementation": "sdpa"}"#))),
+    row(REMOTE, "model_index.json, standard library", ("remote-code", "foreign"), Built("class of os", || pipeline(r#"["os", "system"]"#)), Built("class of diffusers", || pipeline(r#"["diffusers", "UNet"]"#))),
+    row(REMOTE, "MLmodel", ("remote-code", "foreign"), Built("loader_module: os", || mlflow("os")), Built("loader_module: mlflow.sklearn", || mlflow("mlflow.sklearn"))),
+    row(REMOTE, "requirements", ("remote-code", "dependency"), Built("index at an address", || beside("requirements.txt", "--index-url http://203.0.113.7/simple\nx\n")), Built("index of PyTorch", || beside("requirements.txt", "--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\n"))),
+    row("item that leads out", "Core ML package", ("path-traversal", ""), Built("../../x", || coreml("../../x")), Built("com.apple.CoreML/model.mlmodel", || coreml("com.apple.CoreML/model.mlmodel"))),
+    row(IMPORT, "Python that a tool imports by its name", ("import-code", "automatic"), Built("conftest.py that calls os.system", || beside("conftest.py", ACTS)), Built("conftest.py that defines", || beside("conftest.py", QUIET))),
+    row(IMPORT, "custom_generate/generate.py", ("import-code", "automatic"), Built("os.system at the top", || beside("custom_generate/generate.py", ACTS)), Built("a function", || beside("custom_generate/generate.py", "def generate(model):\n    pass\n"))),
+    row("own code that acts when it is used", "Python beside the model: method", ("import-code", "deferred"), Built("os.system in __init__", || own("import os\nclass Model:\n    def __init__(self):\n        os.system('true')\n").tar()), Built("os.getcwd in __init__", || own("import os\nclass Model:\n    def __init__(self):\n        os.getcwd()\n").tar())),
+    row(IMPORT, "Python beside the model: process", ("import-code", "process"), Built("os.system at the top", || own("import os\nos.system('true')\n").tar()), Built("os.system below __main__", || own("import os\nif __name__ == '__main__':\n    os.system('true')\n").tar())),
     row(IMPORT, "Python beside the model: network", ("import-code", "network"), Built("request at the top", || own("import requests\nrequests.get('x')\n").tar()), Built("import alone", || own("import requests\n").tar())),
     row(IMPORT, "Python beside the model: decoded source", ("import-code", "decoded"), Built("exec of Base64", || own("import base64\nexec(base64.b64decode('cGFzcw=='))\n").tar()), Built("Base64 alone", || own("import base64\nx = base64.b64decode('cGFzcw==')\n").tar())),
     row(SHARDS, "leads out", ("path-traversal", ""), Built("../../x.safetensors", || model().with(INDEX_FILE, INDEX.replace(SECOND, "../../x.safetensors")).tar()), Built("the index as it is", || model().tar())),
@@ -41,6 +52,7 @@ pub(super) static ROWS: &[Row] = &[
     row("call in a tag", "YAML", ("unsafe-callable", "called"), Built("!!python/object/apply:os.system", || b"name: x\nhook: !!python/object/apply:os.system ['true']\n".to_vec()), Built("the same in a text", || b"name: x\nhook: \"!!python/object/apply:os.system ['true']\"\n".to_vec())),
     row("external entity", "XML and PMML", ("xml-entity", "file"), Built("entity of a file", || documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root")), Built("no entity", || documents::xml("", "root"))),
     row("start-up code in a package", "wheel", ("startup-code", "pth"), Built(".pth file with a call", || wheel(&[("a.pth", b"import os; os.system('true')\n")]).zip()), Built("wheel without one", || wheel(&[]).zip())),
+    row("start-up code beside a model", "directory", ("startup-code", "acts"), Built(".pth file that calls os.system", || beside("a.pth", "import os; os.system('true')\n")), Built(".pth file that imports", || beside("a.pth", "import os\n"))),
     row("layer that is not what it says", "OCI image", ("image-mismatch", "size"), Built("size that lies", lying_image), Built("sound image", || Image::default().files().tar())),
 ];
 
@@ -51,6 +63,24 @@ fn own(source: &str) -> Files {
 
 fn config(text: &str) -> Vec<u8> {
     model().with("config.json", text).tar()
+}
+
+fn beside(name: &str, text: &str) -> Vec<u8> {
+    model().with(name, text).tar()
+}
+
+fn mlflow(module: &str) -> Vec<u8> {
+    beside(
+        "MLmodel",
+        &format!("flavors:\n  python_function:\n    loader_module: {module}\n"),
+    )
+}
+
+fn coreml(path: &str) -> Vec<u8> {
+    let manifest = format!(
+        r#"{{"fileFormatVersion": "1.0.0", "itemInfoEntries": {{"A": {{"path": "{path}", "name": "m"}}}}, "rootModelIdentifier": "A"}}"#
+    );
+    Files::of(&[("m.mlpackage/Manifest.json", manifest.as_bytes())]).tar()
 }
 
 fn modules(class: &str) -> Vec<u8> {

@@ -17,7 +17,19 @@ pub(super) struct Targets;
 /// The longest YAML file that is searched, in bytes.
 const LONGEST: u64 = 32 << 20;
 /// Hydra's key, then NeMo's and Lightning's.
-const KEYS: [&str; 4] = ["_target_", "target", "cls", "class_path"];
+const KEYS: [&str; 10] = [
+    "_target_",
+    "target",
+    "cls",
+    "class_path",
+    // What `hydra.utils.get_method` and its like take, MLflow's and TorchServe's names of modules, and common spellings.
+    "path",
+    "loader_module",
+    "func",
+    "function",
+    "callable",
+    "handler",
+];
 
 impl Inspector for Targets {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {

@@ -1,9 +1,12 @@
 //! Model repositories: configurations that name code, and what that code does when it is imported.
 //!
+//! Servers' own files (MLflow, TorchServe) and the sources that tools import for their name count as well.
+//!
 //! Which folder is one, a file says that only loaders of models read. Named code runs when somebody loads the model and
 //! trusts it to (`trust_remote_code`), so naming it is told and weighs little while the code is there and quiet.
 
 mod configs;
+mod serving;
 
 use super::python::{self, Act, ActKind};
 use super::{Container, Export, Inspection, Kind, Member, Outcome, join};
@@ -17,7 +20,8 @@ pub(super) struct Model;
 impl Inspection for Model {
     fn inspect(&self, container: &Container<'_>, out: &mut Outcome<'_>) {
         for folder in folders(container) {
-            let named = configs::inspect(container, folder, out);
+            let mut named = configs::inspect(container, folder, out);
+            serving::inspect(container, folder, &mut named, out);
             sources(container, folder, &named, out);
         }
     }
@@ -38,10 +42,46 @@ pub(super) fn folders<'c>(container: &'c Container<'_>) -> BTreeSet<&'c [u8]> {
                 | b"preprocessor_config.json"
                 | b"chat_template.jinja"
                 | b"chat_template.json"
+                | b"video_preprocessor_config.json"
+                | b"image_processor_config.json"
+                | b"feature_extractor_config.json"
+                | b"Manifest.json"
+                | b"MLmodel"
+                | b"config.pbtxt"
+                | b"cog.yaml"
+                | b"bentofile.yaml"
+                | b"MANIFEST.json"
         ) && m.kind != Kind::Directory
     };
-    container.members.iter().filter(marks).map(Member::folder).collect()
+    let marked = container.members.iter().filter(marks);
+    // A serving archive has its manifest in a folder of its own.
+    marked
+        .map(|m| m.folder())
+        .map(|f| {
+            f.strip_suffix(b"MAR-INF")
+                .map_or(f, |f| f.strip_suffix(b"/").unwrap_or(f))
+        })
+        .collect()
 }
+
+/// Sources that a tool imports for their name alone: pytest, pip, the interpreter, and servers of models.
+const AUTOMATIC: [&[u8]; 8] = [
+    b"__init__.py",
+    b"conftest.py",
+    b"setup.py",
+    b"sitecustomize.py",
+    b"usercustomize.py",
+    b"handler.py",
+    b"predict.py",
+    b"service.py",
+];
+/// The same below a model's folder: transformers' generation, SageMaker, Triton.
+const AUTOMATIC_BELOW: [&[u8]; 4] = [
+    b"custom_generate/generate.py",
+    b"code/inference.py",
+    b"code/model.py",
+    b"1/model.py",
+];
 
 /// Whether weights lie directly in `folder`.
 fn has_weights(container: &Container<'_>, folder: &[u8]) -> bool {
@@ -66,7 +106,11 @@ fn has_weights(container: &Container<'_>, folder: &[u8]) -> bool {
 fn sources(container: &Container<'_>, folder: &[u8], named: &BTreeSet<Vec<u8>>, out: &mut Outcome<'_>) {
     // A package of its own, which happens to hold a model, is imported by those who installed it.
     let package = container.has(&join(folder, b"__init__.py"));
-    if named.is_empty() && (package || !has_weights(container, folder)) {
+    let below: Vec<&Member<'_>> = AUTOMATIC_BELOW
+        .iter()
+        .filter_map(|f| container.at(&join(folder, f)))
+        .collect();
+    if named.is_empty() && below.is_empty() && !has_weights(container, folder) {
         return;
     }
     let mut files: BTreeMap<&[u8], &Member<'_>> = BTreeMap::new();
@@ -75,32 +119,57 @@ fn sources(container: &Container<'_>, folder: &[u8], named: &BTreeSet<Vec<u8>>, 
             files.insert(&member.path, member);
         }
     }
-    let beside = container.directly_in(folder).filter(|m| m.name().ends_with(b".py"));
+    // Of a package, the file that importing it runs.
+    let alone = package && named.is_empty();
+    let beside = container
+        .directly_in(folder)
+        .filter(|m| m.name().ends_with(b".py") && (!alone || m.name() == b"__init__.py"));
     files.extend(beside.map(|m| (&*m.path, m)));
+    files.extend(below.iter().map(|m| (&*m.path, *m)));
     for member in files.values() {
         let Some(file) = container.file(&member.path) else {
             continue;
         };
         // Code that is named may import all that lies beside it.
-        let reached = !named.is_empty() && member.name() != b"setup.py";
+        let reach = if !named.is_empty() && member.name() != b"setup.py" {
+            Reach::Named
+        } else if AUTOMATIC.contains(&member.name()) || below.iter().any(|m| m.path == member.path) {
+            Reach::Automatic
+        } else {
+            Reach::Beside
+        };
         let found = match file.export() {
             Some(Export::Python(acts)) => acts.to_vec(),
             Some(Export::Text(text)) => python::acts(text),
             _ => continue,
         };
-        report(container, member, &found, reached, out);
+        report(container, member, &found, reach, out);
     }
 }
 
-fn report(container: &Container<'_>, member: &Member<'_>, acts: &[Act], reached: bool, out: &mut Outcome<'_>) {
+/// How a source comes to be imported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// A configuration names it, or something beside it.
+    Named,
+    /// Tools import a file of its name.
+    Automatic,
+    /// It lies there.
+    Beside,
+}
+
+fn report(container: &Container<'_>, member: &Member<'_>, acts: &[Act], reach: Reach, out: &mut Outcome<'_>) {
     let mut by_case: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for act in acts {
-        let case = match (act.kind, reached) {
+        let case = match (act.kind, reach) {
+            (ActKind::Process | ActKind::Decoded, Reach::Named | Reach::Automatic) if act.deferred => "deferred",
+            _ if act.deferred => continue,
             (ActKind::Decoded, _) => "decoded",
-            (ActKind::Process, true) => "process",
-            (ActKind::Network, true) => "network",
-            (ActKind::Dynamic, true) => "dynamic",
-            (_, false) => "unreferenced",
+            (ActKind::Process, Reach::Named) => "process",
+            (ActKind::Network, Reach::Named) => "network",
+            (ActKind::Dynamic, Reach::Named) => "dynamic",
+            (ActKind::Process, Reach::Automatic) => "automatic",
+            (_, Reach::Automatic | Reach::Beside) => "unreferenced",
         };
         by_case
             .entry(case)
@@ -108,11 +177,12 @@ fn report(container: &Container<'_>, member: &Member<'_>, acts: &[Act], reached:
             .push(format!("{} (line {})", act.call, act.line));
     }
     for (case, calls) in by_case {
-        let message = format!(
-            "{} calls {} as soon as it is imported",
-            shown(&member.path),
-            calls.join(", ")
-        );
+        let when = if case == "deferred" {
+            "when the model is used"
+        } else {
+            "as soon as it is imported"
+        };
+        let message = format!("{} calls {} {when}", shown(&member.path), calls.join(", "));
         let finding = container.finding(code::IMPORT_CODE, member, message).case(case);
         out.push(finding.evidence("calls", Evidence::List(calls)));
     }

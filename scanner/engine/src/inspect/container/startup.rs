@@ -6,7 +6,7 @@
 
 mod modules;
 
-use super::{Container, Export, Inspection, Member, Outcome, split};
+use super::{Container, Export, Inspection, Member, Outcome, python, split};
 use crate::finding::code;
 use crate::policy::shown;
 use modules::{BACKPORTED, STANDARD};
@@ -70,7 +70,10 @@ fn pth(container: &Container<'_>, sites: &BTreeSet<&[u8]>, member: &Member<'_>, 
     let case = if lines.iter().all(|line| is_known(line)) {
         "known"
     } else if !sites.contains(member.folder()) {
-        "elsewhere"
+        let acts = lines
+            .iter()
+            .any(|line| python::acts(line).iter().any(|act| !act.deferred));
+        if acts { "acts" } else { "elsewhere" }
     } else if lines.iter().all(|line| imports_own(container, member, line)) {
         "own-module"
     } else {

@@ -265,6 +265,11 @@ fn looked_up(key: NodeId, by_filter: bool, template: &Template, values: &Values)
         .texts
         .iter()
         .filter_map(|text| grade(text).map(|g| (g, text.clone(), !literal)))
+        .map(|(grade, text, built)| {
+            // Nobody puts `__class__` together who could have written it.
+            let hidden = grade == Grade::Introspection && value.flags & BUILT != 0;
+            (if hidden { Grade::Assembled } else { grade }, text, built)
+        })
         .collect();
     if value.texts.is_empty() && value.number.is_none() {
         let hidden = value.flags & (FOREIGN | OBJECT | UNFOLDED) != 0

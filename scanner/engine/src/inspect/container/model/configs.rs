@@ -3,17 +3,22 @@
 use crate::finding::{Value as Evidence, code};
 use crate::inspect::container::{Container, Member, Outcome, join, json, leaves};
 use crate::policy::shown;
+use probity_signatures::callables;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The files that loaders read `auto_map` from.
-const CONFIGS: [&[u8]; 6] = [
+const CONFIGS: [&[u8]; 10] = [
     b"config.json",
     b"tokenizer_config.json",
     b"processor_config.json",
     b"preprocessor_config.json",
     b"generation_config.json",
     b"adapter_config.json",
+    b"video_preprocessor_config.json",
+    b"image_processor_config.json",
+    b"feature_extractor_config.json",
+    b"quantization_config.json",
 ];
 /// Entries of one configuration that are looked at.
 const MOST: usize = 1024;
@@ -77,7 +82,7 @@ impl<'c, 'a> Reading<'c, 'a> {
 
     fn code(&mut self, member: &Member<'_>, value: &Value, out: &mut Outcome<'_>) {
         let mut classes: Vec<&str> = Vec::new();
-        if let Some(map) = value.get("auto_map") {
+        for map in everywhere(value, "auto_map") {
             gather(map, &mut classes);
         }
         if let Some(pipelines) = value.get("custom_pipelines").and_then(Value::as_object) {
@@ -123,6 +128,22 @@ impl<'c, 'a> Reading<'c, 'a> {
                 out.push(finding.evidence("classes", Evidence::List(list)).key(key));
             }
         }
+        for key in ["custom_generate", "attn_implementation", "_attn_implementation"] {
+            for text in everywhere(value, key).filter_map(Value::as_str).take(MOST) {
+                // A repository is `owner/name`; kernels of the library's own are published there, too.
+                let repository = text.split([':', '@']).next().unwrap_or_default();
+                let own =
+                    repository.starts_with("kernels-community/") || repository.starts_with("transformers-community/");
+                if repository.split('/').count() == 2 && !own && !leaves(repository) {
+                    let message = format!(
+                        "{} has code of another repository run: {key} is {}",
+                        shown(&member.path),
+                        shown(text.as_bytes())
+                    );
+                    self.say(member, "foreign", text, message, out);
+                }
+            }
+        }
         if trusts(value) {
             let message = format!(
                 "{} asks to be trusted with code (trust_remote_code)",
@@ -151,7 +172,8 @@ impl<'c, 'a> Reading<'c, 'a> {
                     shown(&member.path),
                     shown(library.as_bytes())
                 );
-                self.say(member, "library", library, message, out);
+                let case = if runs(library) { "foreign" } else { "library" };
+                self.say(member, case, library, message, out);
             }
         }
         if let Some(base) = json::text(value, &["base_model_name_or_path"]).filter(|base| leaves(base)) {
@@ -233,9 +255,8 @@ impl<'c, 'a> Reading<'c, 'a> {
                 self.named.insert(file);
                 let message = format!("{path} has code of this repository run: {text}");
                 self.say(member, "own", library, message, out);
-            } else if library.contains('.')
-                && !library.starts_with("diffusers.")
-                && !library.starts_with("transformers.")
+            } else if runs(library)
+                || library.contains('.') && !library.starts_with("diffusers.") && !library.starts_with("transformers.")
             {
                 let message = format!("{path} has a module run that is not of a known library: {text}");
                 self.say(member, "foreign", library, message, out);
@@ -261,22 +282,35 @@ fn gather<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
     }
 }
 
-/// Whether a key `trust_remote_code` says yes, at whatever level.
-fn trusts(value: &Value) -> bool {
+/// Whether a module is the standard library's, where no model has a class.
+fn runs(module: &str) -> bool {
+    let root = module.split('.').next().unwrap_or_default();
+    root != "__main__" && callables().is_stdlib(root)
+}
+
+/// The values at `key`, at whatever level.
+fn everywhere<'v>(value: &'v Value, key: &'v str) -> impl Iterator<Item = &'v Value> {
     let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Object(map) => {
-                if map.get("trust_remote_code") == Some(&Value::Bool(true)) {
-                    return true;
+    std::iter::from_fn(move || {
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(map) => {
+                    open.extend(map.values());
+                    if let Some(found) = map.get(key) {
+                        return Some(found);
+                    }
                 }
-                open.extend(map.values());
+                Value::Array(list) => open.extend(list),
+                _ => {}
             }
-            Value::Array(list) => open.extend(list),
-            _ => {}
         }
-    }
-    false
+        None
+    })
+}
+
+/// Whether a key `trust_remote_code` says yes.
+fn trusts(value: &Value) -> bool {
+    everywhere(value, "trust_remote_code").any(|v| *v == Value::Bool(true))
 }
 
 fn names_code(text: &[u8]) -> bool {

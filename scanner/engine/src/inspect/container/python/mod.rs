@@ -1,8 +1,9 @@
 //! What a Python source does when it is imported: programs it starts, hosts it talks to, text it decodes and runs.
 //!
 //! A tokeniser and a table, no grammar: which lines run at import follows from indentation (bodies of functions do not,
-//! unless something that runs calls them by name), what is called from the dotted name before a bracket, with imports
-//! and plain assignments followed. What is computed (`getattr` with a computed name) is not followed. Bounded by the
+//! unless something that runs calls them by name, decorates with them or makes a class with them), what is called from
+//! the dotted name before a bracket, with imports and plain assignments followed. Programs that other functions and
+//! methods start, and hidden text that they run, are acts that are deferred: whoever uses the model calls them. What is computed (`getattr` with a computed name) is not followed. Bounded by the
 //! length of the text; nothing recurses.
 
 mod lexer;
@@ -36,6 +37,8 @@ pub(crate) struct Act {
     pub(crate) line: u32,
     /// The callable.
     pub(crate) call: Box<str>,
+    /// It stands in a function or method that the import does not reach: it runs when that is called.
+    pub(crate) deferred: bool,
 }
 
 impl Act {
@@ -75,6 +78,9 @@ pub(crate) fn acts(text: &[u8]) -> Vec<Act> {
 enum Scope {
     Import,
     Function(usize),
+    /// A method.
+    Method,
+    /// Below `if __name__ == "__main__"`.
     Never,
 }
 
@@ -85,6 +91,9 @@ struct Block {
     /// The number of the class it is the body of.
     class: Option<usize>,
 }
+
+/// Text that these run is code, not data that somebody packed.
+const INTERPRETERS: &[&str] = &["exec", "eval", "marshal.loads", "types.FunctionType", "execfile"];
 
 #[derive(Default)]
 struct Reading {
@@ -208,6 +217,7 @@ impl Reading {
                 kind,
                 line,
                 call: call.into(),
+                deferred: false,
             });
         }
     }
@@ -227,10 +237,13 @@ impl Reading {
         let mut chain = Chain::default();
         // `__import__("os")` and `getattr(os, "system")`: the call, and what was seen of its arguments.
         let mut resolver: Option<(String, Vec<Argument>)> = None;
+        // Those around it: `getattr(__import__("os"), "system")`.
+        let mut around: Vec<(String, Vec<Argument>)> = Vec::new();
         while let Some(token) = lexer.next() {
             match &token {
                 Token::Line(column) => {
                     self.end(&line);
+                    self.defines(&line, &blocks);
                     line = Line::new(*column, Scope::Import);
                     while blocks.last().is_some_and(|b| b.column >= *column) {
                         blocks.pop();
@@ -238,6 +251,7 @@ impl Reading {
                     line.scope = blocks.last().map_or(Scope::Import, |b| b.scope);
                     chain.clear();
                     resolver = None;
+                    around.clear();
                     continue;
                 }
                 Token::Text(body, true) => {
@@ -261,12 +275,24 @@ impl Reading {
                             name.push('.');
                         }
                     }
-                    Token::Text(body, false) => arguments.push(Argument::Text((*body).to_owned())),
-                    Token::Op(',') => {}
+                    Token::Text(body, false) => match arguments.last_mut() {
+                        // Texts that stand side by side, or are added, are one.
+                        Some(Argument::Text(text)) if text.len() <= LONGEST => text.push_str(body),
+                        _ => arguments.push(Argument::Text((*body).to_owned())),
+                    },
+                    Token::Op('+') if matches!(arguments.last(), Some(Argument::Text(_))) => {}
+                    Token::Op(',') => arguments.push(Argument::Next),
                     Token::Op(')') => {
                         let found = resolved(call, arguments, &self.aliases);
                         let import = call.ends_with("__import__") || call.ends_with("import_module");
-                        resolver = None;
+                        resolver = around.pop();
+                        if let Some((_, outer)) = &mut resolver {
+                            // The name and the bracket of the inner one.
+                            outer.truncate(outer.len().saturating_sub(2));
+                            outer.push(found.map_or(Argument::Other, Argument::Name));
+                            chain.clear();
+                            continue;
+                        }
                         chain.clear();
                         match found {
                             Some(name) => {
@@ -291,6 +317,9 @@ impl Reading {
                 Token::Op('.') if !chain.name.is_empty() => chain.dot = true,
                 Token::Op('(') => {
                     if let Some(name) = self.call(&chain, &mut line, lexer.line()) {
+                        if around.len() < LEVELS {
+                            around.extend(resolver.take());
+                        }
                         resolver = Some((name, Vec::new()));
                     }
                     chain.clear();
@@ -308,12 +337,14 @@ impl Reading {
         }
         let full = expand(&chain.name, &self.aliases);
         let full = full.strip_prefix("builtins.").unwrap_or(&full).to_owned();
-        line.decodes |= table::decodes(&full);
-        match table::kind(&full) {
+        let kind = table::kind(&full);
+        line.decodes |= table::decodes(&full) || kind == Some(ActKind::Network);
+        match kind {
             Some(ActKind::Dynamic) if line.dynamic.len() < MOST => line.dynamic.push(Act {
                 kind: ActKind::Dynamic,
                 line: number,
                 call: full.as_str().into(),
+                deferred: false,
             }),
             Some(kind) => self.act(line.scope, kind, &full, number),
             None => {
@@ -411,7 +442,9 @@ impl Reading {
             (Header::Class, _) => above.map_or(Scope::Import, |b| b.scope),
             // Making an instance runs these; calling a class is calling them.
             (Header::Function, Some(class)) if matches!(name, "__init__" | "__new__") => Scope::Function(class),
-            (Header::Function, Some(_)) => Scope::Never,
+            // Deriving a class runs this.
+            (Header::Function, Some(class)) if name == "__init_subclass__" => Scope::Function(self.deriving(class)),
+            (Header::Function, Some(_)) => Scope::Method,
             (Header::Function, None) => Scope::Function(self.function(name)),
         };
         let class = (header == Header::Class).then(|| self.function(name));
@@ -420,6 +453,42 @@ impl Reading {
             scope,
             class,
         });
+    }
+
+    /// What runs when a class is derived from that of this number.
+    fn deriving(&mut self, class: usize) -> usize {
+        self.function(&format!("{class} derived"))
+    }
+
+    /// A decorator is called with what it decorates, a metaclass makes the class, a base hears of it.
+    fn defines(&mut self, line: &Line, blocks: &[Block]) {
+        let words: Vec<&str> = line.statement.iter().map(String::as_str).collect();
+        let mut called = Vec::new();
+        if let Some((&"@", rest)) = words.split_first() {
+            called.extend(
+                rest.first()
+                    .filter(|_| rest.get(1) != Some(&"."))
+                    .map(|w| self.function(w)),
+            );
+        } else if line.header == Some(Header::Class) {
+            for at in 2..words.len() {
+                let Some(word) = words.get(at) else { break };
+                if words.get(at.wrapping_sub(2)..at) == Some(&["metaclass", "="]) {
+                    called.push(self.function(word));
+                } else {
+                    let base = self.function(word);
+                    called.push(self.deriving(base));
+                }
+            }
+        }
+        // The line's own scope may be the body of what it opens.
+        let header = line.header.is_some() && blocks.len() > 1;
+        let scope = match blocks.len().checked_sub(2).filter(|_| header) {
+            Some(above) => blocks.get(above).map_or(Scope::Import, |b| b.scope),
+            None if line.header.is_some() => Scope::Import,
+            None => line.scope,
+        };
+        self.calls.entry(scope).or_default().extend(called);
     }
 
     fn end(&mut self, line: &Line) {
@@ -495,9 +564,20 @@ impl Reading {
                 }
             }
         }
-        let found = self.acts.into_iter().filter(|(scope, _)| reached.contains(scope));
-        let mut acts: Vec<Act> = found.flat_map(|(_, acts)| acts).collect();
-        acts.sort_by(|a, b| (a.line, a).cmp(&(b.line, b)));
+        let mut acts: Vec<Act> = Vec::new();
+        for (scope, found) in self.acts {
+            if reached.contains(&scope) {
+                acts.extend(found);
+            } else if scope != Scope::Never {
+                let runs = |act: &Act| match act.kind {
+                    ActKind::Process => true,
+                    ActKind::Decoded => INTERPRETERS.contains(&&*act.call),
+                    ActKind::Network | ActKind::Dynamic => false,
+                };
+                acts.extend(found.into_iter().filter(runs).map(|act| Act { deferred: true, ..act }));
+            }
+        }
+        acts.sort_by(|a, b| (a.deferred, a.line, a).cmp(&(b.deferred, b.line, b)));
         acts.dedup();
         acts.truncate(MOST);
         acts
@@ -513,14 +593,19 @@ fn header_words(line: &Line) -> usize {
 enum Argument {
     Name(String),
     Text(String),
+    /// The comma between two.
+    Next,
     Other,
 }
 
 /// The name that such a call gives.
 fn resolved(call: &str, arguments: &[Argument], aliases: &HashMap<String, String>) -> Option<String> {
     match (call, arguments) {
-        ("__import__" | "importlib.import_module", [Argument::Text(module), ..]) => Some(module.clone()),
-        ("getattr", [Argument::Name(object), Argument::Text(name), ..]) => {
+        ("__import__" | "importlib.import_module", [Argument::Text(module)]) => Some(module.clone()),
+        ("__import__" | "importlib.import_module", [Argument::Text(module), Argument::Next, ..]) => {
+            Some(module.clone())
+        }
+        ("getattr", [Argument::Name(object), Argument::Next, Argument::Text(name), ..]) => {
             Some(format!("{}.{name}", expand(object, aliases)))
         }
         _ => None,

@@ -89,6 +89,9 @@ const NETWORK: &[&str] = &[
 const DYNAMIC: &[&str] = &[
     "_pickle.loads",
     "cloudpickle.loads",
+    "ctypes.CDLL",
+    "ctypes.PyDLL",
+    "ctypes.cdll.LoadLibrary",
     "dill.loads",
     "eval",
     "exec",
@@ -187,6 +190,7 @@ pub(super) fn may_act(text: &[u8]) -> bool {
             "getoutput",
             "getstatusoutput",
             "coding",
+            "ctypes",
         ])
         .ok()
     });
