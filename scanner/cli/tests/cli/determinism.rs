@@ -1,8 +1,10 @@
 //! The same bytes give the same report, whatever the number of threads; the order is that of the arguments, then of
 //! the sorted walk.
 
-use crate::common::{artifacts, bytes_of, files, plain, put, run_fed, scan, scrubbed, temp};
+use crate::common::{artifacts, bytes_of, files, plain, probity, put, run, run_fed, scan, scrubbed, temp};
+use probity_tests::matrix::SECTIONS;
 use std::path::Path;
+use std::process::Stdio;
 
 fn tree(dir: &Path) {
     for sample in probity_tests::samples::all() {
@@ -31,6 +33,41 @@ fn one_thread_and_eight_and_a_second_run_say_the_same() {
     assert_eq!(one, report("8"));
     assert_eq!(one, report("8"));
     assert_eq!(one, report("0"));
+}
+
+#[test]
+fn a_report_owes_nothing_to_the_environment() {
+    let dir = temp();
+    tree(dir.path());
+    for (number, row) in SECTIONS.iter().flat_map(|s| s.rows).enumerate() {
+        put(dir.path(), format!("matrix/{number}-fires"), &row.fires.bytes());
+        put(dir.path(), format!("matrix/{number}-quiet"), &row.quiet.bytes());
+    }
+    let report = |bare: bool| {
+        let mut command = probity();
+        command
+            .current_dir(dir.path())
+            .args(["scan", "--format", "json", "--all-artifacts", "."]);
+        if bare {
+            command.env_clear();
+        } else {
+            // What a host may have set, to mislead or by accident.
+            for (name, value) in [
+                ("HOME", "/data/home"),
+                ("PATH", "/data/bin"),
+                ("LANG", "tr_TR.UTF-8"),
+                ("LC_ALL", "C"),
+                ("TZ", "Pacific/Kiritimati"),
+                ("PYTHONPATH", "/data/python"),
+                ("TERM", "xterm"),
+                ("RAYON_NUM_THREADS", "3"),
+            ] {
+                command.env(name, value);
+            }
+        }
+        scrubbed(run(command, Stdio::null()).json())
+    };
+    assert_eq!(report(true), report(false));
 }
 
 #[test]

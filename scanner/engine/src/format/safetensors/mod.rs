@@ -9,6 +9,8 @@
 //! Every byte has a place: what no tensor accounts for stays unclaimed. The header's text is one leaf. Holes, overlaps
 //! and trailing bytes are the ledger's to report, and are not reported here.
 
+#[cfg(test)]
+mod differential;
 mod dtype;
 mod header;
 mod keys;
