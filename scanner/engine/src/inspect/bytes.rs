@@ -242,8 +242,19 @@ fn padding(artifact: &Closing<'_>, out: &mut Findings) {
             .key(region.name.to_string());
         out.push(if foreign.len() < SMALL {
             finding.case("short")
+        } else if is_portable_script(artifact, region.span) {
+            finding.case("script")
         } else {
             finding
         });
     }
+}
+
+/// The shell script in the headers of an "actually portable executable", as llamafiles are: PE, ELF and script in one,
+/// whose first line assigns what a DOS header would be.
+fn is_portable_script(artifact: &Closing<'_>, span: Span) -> bool {
+    const MOST: u64 = 64 << 10;
+    let portable = artifact.format == "pe" && artifact.bytes(0, 9).as_slice() == b"MZqFpD='\n";
+    let text = |byte: &u8| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
+    portable && span.end() <= MOST && artifact.bytes(span.start(), span.len()).iter().all(text)
 }

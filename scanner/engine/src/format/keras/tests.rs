@@ -126,7 +126,7 @@ fn objects_outside_keras_are_told_by_what_they_are() {
     for (layer, expected) in [
         (object("os", "system", "{}"), "config-object dangerous critical"),
         (function("os", "system"), "config-object dangerous critical"),
-        (function("builtins", "eval"), "-"),
+        (function("builtins", "eval"), "config-object dangerous critical"),
         (object("builtins", "exec", "{}"), "config-object dangerous critical"),
         (object("subprocess", "Popen", "{}"), "config-object dangerous critical"),
         (

@@ -33,7 +33,7 @@ fn begins(head: &[u8]) -> bool {
         [0x80, 0..=5, ..] | [0x1f, 0x8b, 8, ..] | [b'B', b'Z', b'h', b'1'..=b'9', b'1', ..] => true,
         [0xfd, b'7', b'z', b'X', b'Z', ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => true,
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] | [0x5d, 0, 0, ..] => true,
-        [0xe3 | 0x63, 0, 0, 0, 0, ..] => true,
+        [0xe3 | 0x63, _, 0, 0, 0, ..] => true,
         // Protocols 0 and 1: the module's line, or a mark and what may follow it.
         [b'c', module @ ..] => memchr::memchr(b'\n', module)
             .is_some_and(|end| end > 0 && module.get(..end).is_some_and(|name| name.iter().all(|b| is_name(*b)))),

@@ -162,7 +162,7 @@ fn report(container: &Container<'_>, member: &Member<'_>, acts: &[Act], reach: R
     let mut by_case: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for act in acts {
         let case = match (act.kind, reach) {
-            (ActKind::Process | ActKind::Decoded, Reach::Named | Reach::Automatic) if act.deferred => "deferred",
+            (_, Reach::Named | Reach::Automatic) if act.deferred => "deferred",
             _ if act.deferred => continue,
             (ActKind::Decoded, _) => "decoded",
             (ActKind::Process, Reach::Named) => "process",

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `chat_template` | `tokenizer_config.json`, `chat_template.json`, `processor_config.json` | each template, as a fact |
 //! | `_target_` | configurations of the Hydra family | the callable it names, as a fact |
+//! | `py/function`, `py/object` | jsonpickle | the same |
 //! | `__module__`, `__class__`, `__loader__` | `schema.json` of skops | the callable of each node, as a fact |
 //! | `added_tokens` | `tokenizer.json` | tokens that contradict each other or say more than a token |
 //! | `archiverVersion` | `MANIFEST.json` of TorchServe | a handler of its own |
@@ -24,12 +25,13 @@ use crate::span::Span;
 use crate::walk::json::{JsonWalker, TokenKind};
 use std::borrow::Cow;
 
-const WORDS: [&[u8]; 5] = [
+const WORDS: [&[u8]; 6] = [
     b"chat_template",
     b"_target_",
     b"__loader__",
     b"added_tokens",
     b"archiverVersion",
+    b"\"py/",
 ];
 
 /// Where a value stands: the keys above it, outermost first; an array's elements have the empty key.
@@ -74,12 +76,12 @@ trait Reader {
 pub(super) fn read(document: &[u8], base: u64, depth: usize, out: &mut Parse) {
     let escaped = memchr::memmem::find(document, b"\\u00").is_some();
     let holds = |word: &[u8]| escaped || memchr::memmem::find(document, word).is_some();
-    let [template, target, loader, tokens, archiver] = WORDS.map(holds);
+    let [template, target, loader, tokens, archiver, jsonpickle] = WORDS.map(holds);
     let mut readers: Vec<Box<dyn Reader>> = Vec::new();
     if template {
         readers.push(Box::<templates::Templates>::default());
     }
-    if target {
+    if target || jsonpickle {
         readers.push(Box::new(targets::Targets));
     }
     if loader {

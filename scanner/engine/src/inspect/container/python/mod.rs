@@ -28,6 +28,18 @@ pub(crate) enum ActKind {
     Dynamic,
 }
 
+/// Calls that send something: a model that fetches an image is ordinary, one that posts is not.
+const SENDS: &[&str] = &[
+    "ftplib.FTP",
+    "httpx.post",
+    "httpx.put",
+    "paramiko.SSHClient",
+    "requests.post",
+    "requests.put",
+    "smtplib.SMTP",
+    "smtplib.SMTP_SSL",
+];
+
 /// One act of a source that is imported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Act {
@@ -239,9 +251,12 @@ impl Reading {
         let mut resolver: Option<(String, Vec<Argument>)> = None;
         // Those around it: `getattr(__import__("os"), "system")`.
         let mut around: Vec<(String, Vec<Argument>)> = Vec::new();
+        // A table of names whose item is being named.
+        let mut subscript: Option<(String, Option<String>)> = None;
         while let Some(token) = lexer.next() {
             match &token {
                 Token::Line(column) => {
+                    subscript = None;
                     self.end(&line);
                     self.defines(&line, &blocks);
                     line = Line::new(*column, Scope::Import);
@@ -312,6 +327,26 @@ impl Reading {
                     resolver = None;
                 }
             }
+            match (&token, subscript.take()) {
+                (Token::Op('['), _) if !chain.dot => {
+                    let table = expand(&chain.name, &self.aliases);
+                    if is_table(&table) {
+                        subscript = Some((table, None));
+                        chain.clear();
+                        continue;
+                    }
+                }
+                (Token::Text(key, false), Some((table, None))) => {
+                    subscript = Some((table, Some((*key).to_owned())));
+                    continue;
+                }
+                (Token::Op(']'), Some((table, Some(key)))) => {
+                    chain.name = item(&table, &key).unwrap_or_default();
+                    chain.levels = 1;
+                    continue;
+                }
+                _ => {}
+            }
             match &token {
                 Token::Name(word) => chain.push(word),
                 Token::Op('.') if !chain.name.is_empty() => chain.dot = true,
@@ -324,10 +359,24 @@ impl Reading {
                     }
                     chain.clear();
                 }
-                _ => chain.clear(),
+                _ => {
+                    self.mention(&chain, &line, lexer.line());
+                    chain.clear();
+                }
             }
         }
         self.end(&line);
+    }
+
+    /// A name that is handed on, not called: to a thread, to `map`, at exit. A type in an annotation is no act.
+    fn mention(&mut self, chain: &Chain, line: &Line, number: u32) {
+        if chain.name.is_empty() || chain.dot || matches!(line.first.as_str(), "import" | "from" | "def" | "class") {
+            return;
+        }
+        let full = expand(&chain.name, &self.aliases);
+        if full.contains('.') && full != "subprocess.Popen" && table::kind(&full) == Some(ActKind::Process) {
+            self.act(line.scope, ActKind::Process, &full, number);
+        }
     }
 
     /// A call of the name in `chain`. The full name when it is one that gives a callable by its name.
@@ -357,7 +406,11 @@ impl Reading {
                 }
             }
         }
-        matches!(full.as_str(), "__import__" | "importlib.import_module" | "getattr").then_some(full)
+        matches!(
+            full.as_str(),
+            "__import__" | "importlib.import_module" | "getattr" | "vars" | "globals"
+        )
+        .then_some(full)
     }
 
     /// `if __name__ == "__main__":`, perhaps with other conditions and `and` before it: what stands below does not run at
@@ -569,10 +622,13 @@ impl Reading {
             if reached.contains(&scope) {
                 acts.extend(found);
             } else if scope != Scope::Never {
+                // What is fetched in one line may be run in the next.
+                let fetches = found.iter().any(|act| act.kind == ActKind::Network);
                 let runs = |act: &Act| match act.kind {
                     ActKind::Process => true,
                     ActKind::Decoded => INTERPRETERS.contains(&&*act.call),
-                    ActKind::Network | ActKind::Dynamic => false,
+                    ActKind::Network => SENDS.contains(&&*act.call),
+                    ActKind::Dynamic => fetches && &*act.call == "exec",
                 };
                 acts.extend(found.into_iter().filter(runs).map(|act| Act { deferred: true, ..act }));
             }
@@ -608,8 +664,32 @@ fn resolved(call: &str, arguments: &[Argument], aliases: &HashMap<String, String
         ("getattr", [Argument::Name(object), Argument::Next, Argument::Text(name), ..]) => {
             Some(format!("{}.{name}", expand(object, aliases)))
         }
+        ("vars", [Argument::Name(object)]) => Some(format!("{}.__dict__", expand(object, aliases))),
+        ("globals", []) => Some(NAMES.to_owned()),
         _ => None,
     }
+}
+
+/// What stands for the names of a module or of the interpreter.
+const NAMES: &str = "__globals__";
+
+/// The name that an item of a table of names gives: `os.__dict__["system"]`, `sys.modules["os"]`.
+fn item(table: &str, key: &str) -> Option<String> {
+    let table = table.strip_suffix(".__dict__").unwrap_or(table);
+    match table {
+        "sys.modules" | "__builtins__" | "builtins" => Some(key.to_owned()),
+        NAMES => Some(if key == "__builtins__" {
+            "builtins".to_owned()
+        } else {
+            key.to_owned()
+        }),
+        module => Some(format!("{module}.{key}")),
+    }
+}
+
+/// Whether `name` is such a table.
+fn is_table(name: &str) -> bool {
+    name.ends_with(".__dict__") || matches!(name, "sys.modules" | "__builtins__" | NAMES)
 }
 
 /// A dotted name with its first level replaced by what it stands for.

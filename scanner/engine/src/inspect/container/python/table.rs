@@ -82,6 +82,7 @@ const NETWORK: &[&str] = &[
     "urllib.urlopen",
     "urllib.urlretrieve",
     "urllib2.urlopen",
+    "webbrowser.open",
     "wget.download",
     "xmlrpc.client.ServerProxy",
 ];
@@ -191,6 +192,7 @@ pub(super) fn may_act(text: &[u8]) -> bool {
             "getstatusoutput",
             "coding",
             "ctypes",
+            "webbrowser",
         ])
         .ok()
     });

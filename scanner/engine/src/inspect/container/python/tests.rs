@@ -3,7 +3,8 @@ use super::*;
 #[track_caller]
 fn check(source: &str, expected: &[(&str, ActKind, u32)]) {
     let found = acts(source.as_bytes());
-    let found: Vec<(&str, ActKind, u32)> = found.iter().map(|a| (&*a.call, a.kind, a.line)).collect();
+    let found = found.iter().filter(|a| !a.deferred);
+    let found: Vec<(&str, ActKind, u32)> = found.map(|a| (&*a.call, a.kind, a.line)).collect();
     assert_eq!(found, expected, "{source}");
 }
 
@@ -98,6 +99,101 @@ fn what_runs_at_import_is_told_from_what_is_only_defined() {
     check("# -*- coding: utf-8 -*-\n", &[]);
     check("async def f():\n  import os\n  os.system('true')\n", &[]);
     check("def system():\n  pass\nsystem()\n", &[]);
+}
+
+#[test]
+fn definitions_run_what_decorates_makes_and_derives_them() {
+    let act = "    os.system('true')\n";
+    for (source, told) in [
+        (format!("import os\ndef d(f):\n{act}@d\nclass A: pass\n"), true),
+        (format!("import os\ndef d(f):\n{act}@d(1)\ndef g(): pass\n"), true),
+        (format!("import os\ndef d(f):\n{act}@other.d\nclass A: pass\n"), false),
+        (
+            format!("import os\nclass T(type):\n  def __new__(c, *a):\n{act}class A(metaclass=T): pass\n"),
+            true,
+        ),
+        (
+            format!("import os\nclass B:\n  def __init_subclass__(c):\n{act}class A(B): pass\n"),
+            true,
+        ),
+        (
+            format!("import os\nclass B:\n  def __init_subclass__(c):\n{act}"),
+            false,
+        ),
+        (
+            format!("import os\nclass B:\n  def __init__(c):\n{act}class A(B): pass\n"),
+            false,
+        ),
+    ] {
+        let found = acts(source.as_bytes());
+        assert_eq!(found.iter().any(|a| !a.deferred), told, "{source}");
+        assert!(!found.is_empty(), "{source}");
+    }
+}
+
+#[test]
+fn callables_are_followed_through_tables_and_when_they_are_handed_on() {
+    for source in [
+        "getattr(__import__('o' + 's'), 'sys' 'tem')('true')\n",
+        "import os\nvars(os)['system']('true')\n",
+        "import os\nos.__dict__['system']('true')\n",
+        "import sys\nsys.modules['os'].system('true')\n",
+        "__builtins__['__import__']('os').system('true')\n",
+        "import os, atexit\natexit.register(os.system, 'true')\n",
+        "import os\nlist(map(os.system, ['true']))\n",
+        "import os\n(y := os.system)('true')\n",
+        "from os import system as s\nx = [s]\n",
+    ] {
+        let found = acts(source.as_bytes());
+        assert!(
+            found
+                .iter()
+                .any(|a| a.kind == ActKind::Process && &*a.call == "os.system"),
+            "{source}: {found:?}"
+        );
+    }
+    for source in [
+        "import subprocess\ndef f(p: subprocess.Popen) -> subprocess.run: pass\n",
+        "import subprocess\nx: subprocess.Popen = None\n",
+        "from subprocess import run, call\nimport os.system\n",
+        "import os\nx = os.environ['system']\nos.path.join(*x)\n",
+    ] {
+        assert_eq!(acts(source.as_bytes()), [], "{source}");
+    }
+}
+
+#[test]
+fn what_functions_do_that_nobody_calls_is_deferred() {
+    for (source, expected) in [
+        (
+            "import os\nclass A:\n  def run(self):\n    os.system('true')\n",
+            Some("os.system"),
+        ),
+        ("import os\ndef f():\n  os.popen('true')\n", Some("os.popen")),
+        (
+            "import requests\ndef f():\n  exec(requests.get('x').text)\n",
+            Some("exec"),
+        ),
+        (
+            "import requests\ndef f():\n  t = requests.get('x').text\n  exec(t)\n",
+            Some("exec"),
+        ),
+        (
+            "import requests\ndef f():\n  requests.post('x')\n",
+            Some("requests.post"),
+        ),
+        ("import requests\ndef f():\n  requests.get('x')\n", None),
+        ("def f():\n  exec('pass')\n", None),
+        (
+            "import pickle, base64\ndef f(x):\n  return pickle.loads(base64.b64decode(x))\n",
+            None,
+        ),
+        ("import os\nif __name__ == '__main__':\n  os.system('true')\n", None),
+    ] {
+        let found = acts(source.as_bytes());
+        assert!(found.iter().all(|a| a.deferred), "{source}");
+        assert_eq!(found.first().map(|a| &*a.call), expected, "{source}");
+    }
 }
 
 #[test]
