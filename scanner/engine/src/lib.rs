@@ -61,7 +61,7 @@
 //! added freely, and codes of findings are never renamed or reused. [`Options`](pipeline::Options) and
 //! [`Limits`](source::Limits) grow too: end a literal with `..Options::default()`.
 //!
-//! Three modules are reachable and hidden here (`format`, `sink`, `walk`): the doors through which this repository's
+//! Four modules are reachable and hidden here (`format`, `sink`, `tensor`, `walk`): the doors through which this repository's
 //! fuzz targets and `probity map` reach single readers. They change without notice.
 
 #![warn(missing_docs)]
@@ -82,6 +82,8 @@ pub mod policy;
 pub mod sink;
 pub mod source;
 pub mod span;
+#[doc(hidden)]
+pub mod tensor;
 #[doc(hidden)]
 pub mod walk;
 pub mod yara;

@@ -1,0 +1,55 @@
+//! Statistics of a tensor's elements: one pass over its bytes, in pieces cut anywhere, the same numbers on every machine.
+//!
+//! An [`Accumulator`] takes the bytes of one tensor and gives its [`Stats`]. It judges nothing: what a count means is for
+//! an inspector. It looks for no text and no payload: those are sinks of their own.
+//!
+//! # What is exact, what is sampled
+//!
+//! | statistic | how |
+//! | --- | --- |
+//! | elements, NaN, infinities, zeros, large values, first places | counted, every element |
+//! | min, max, greatest magnitude | every finite element; 64-bit integers rounded to `f64` |
+//! | mean, root mean square, fourth moment, kurtosis (about zero) | every finite element, see below |
+//! | exponents, lowest bytes | types of 16 bits and more: the first [`SAMPLE_ALL`] elements, then each whose index is a multiple of [`SAMPLE_STEP`]; 8 bits and less: every element |
+//! | longest run of equal elements | exact from [`RUN_FLOOR`] on; shorter runs are not told apart |
+//! | GGUF blocks | scales and minima of every block; the weights are not decoded |
+//!
+//! # Why the numbers are the same everywhere
+//!
+//! Element `i` of wide types is added to lane `i % 8`, in ascending order, as a 64-bit float: every instruction set does
+//! the same additions in the same order. After each 65,536 elements the lanes go into a fixed-point sum that holds every
+//! power of two the type can give, so nothing depends on how many blocks came before. Types of 8 bits and less are counted
+//! by code, and their sums are made from the counts. No result depends on where the pieces were cut or on the thread.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod accumulator;
+mod codes;
+mod dtype;
+mod exact;
+mod isa;
+mod moments;
+mod number;
+mod portable;
+mod quant;
+mod runs;
+mod spelling;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use accumulator::Accumulator;
+pub use dtype::{Dtype, Layout};
+pub use isa::Isa;
+pub use quant::QuantKind;
+pub use stats::{EXPONENT_BINS, LOWEST_EXPONENT, LowByte, QuantStats, RUN_FLOOR, SAMPLE_ALL, SAMPLE_STEP, Stats};
+
+/// The magnitude from which a value counts as [`Stats::large`].
+pub const LARGE: f64 = 1024.0;
