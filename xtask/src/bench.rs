@@ -48,12 +48,14 @@ enum Target {
 
 type Make = fn(&str) -> Result<Bench>;
 
-const BENCHES: [(&str, Make); 12] = [
+const BENCHES: [(&str, Make); 14] = [
     ("safetensors", safetensors),
     ("quick", quick),
     ("agent", agent),
     ("tarball", tarball),
     ("pickles", pickles),
+    ("torch", torch),
+    ("opcodes", opcodes),
     ("threads", threads),
     ("tree", tree),
     ("gzip", |program| codec(program, "gzip")),
@@ -69,6 +71,9 @@ const BENCHES: [(&str, Make); 12] = [
 ///
 /// When an input cannot be made or a contender cannot run; with `--check`, when a target is missed.
 pub(crate) fn bench(args: &Args) -> Result<()> {
+    if args.name == ["peers"] {
+        return crate::bench_peers::bench(args.rounds.max(1));
+    }
     if args.name == ["watch"] {
         return crate::bench_watch::bench(args.rounds.max(1), args.check);
     }
@@ -101,11 +106,11 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn words(line: &[&str]) -> Vec<String> {
+pub(crate) fn words(line: &[&str]) -> Vec<String> {
     line.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn ours(program: &str, more: &[&str], path: &Path) -> Vec<String> {
+pub(crate) fn ours(program: &str, more: &[&str], path: &Path) -> Vec<String> {
     let mut line = words(&[program, "scan", "--no-progress", "--format", "json"]);
     line.extend(words(more));
     line.push(path.display().to_string());
@@ -159,7 +164,7 @@ fn tarball(program: &str) -> Result<Bench> {
 fn pickles(program: &str) -> Result<Bench> {
     let path = inputs::pickles()?;
     let mut contenders = vec![("probity", ours(program, &[], &path))];
-    match tools::picklescan() {
+    match tools::python_tool("picklescan") {
         Ok(peer) => {
             let line = words(&[&peer.display().to_string(), "-p", &path.display().to_string()]);
             contenders.push(("picklescan", line));
@@ -168,7 +173,27 @@ fn pickles(program: &str) -> Result<Bench> {
     }
     Ok(Bench {
         contenders,
-        targets: vec![Target::Within(Duration::from_millis(300))],
+        targets: vec![Target::Within(Duration::from_millis(200))],
+    })
+}
+
+fn torch(program: &str) -> Result<Bench> {
+    let path = inputs::torch()?;
+    Ok(Bench {
+        contenders: vec![
+            ("probity", ours(program, &[], &path)),
+            ("openssl sha256", openssl(&path)),
+        ],
+        targets: vec![Target::AtMostTimes(1.10)],
+    })
+}
+
+/// 100 MB of opcodes, on one core.
+fn opcodes(program: &str) -> Result<Bench> {
+    let path = inputs::opcodes()?;
+    Ok(Bench {
+        contenders: vec![("probity --jobs 1", ours(program, &["--jobs", "1"], &path))],
+        targets: vec![Target::Within(Duration::from_secs(1))],
     })
 }
 

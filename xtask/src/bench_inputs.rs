@@ -11,6 +11,8 @@ use crate::corpus;
 use crate::run::target_dir;
 use crate::tools;
 
+mod torch;
+
 const MIB: u64 = 1 << 20;
 
 fn dir() -> PathBuf {
@@ -44,6 +46,20 @@ pub(crate) fn pickles() -> Result<PathBuf> {
         })?;
     }
     Ok(home)
+}
+
+/// A checkpoint of 512 MiB as `torch.save` writes it: 32 float tensors of 16 MiB, stored.
+pub(crate) fn torch() -> Result<PathBuf> {
+    let path = dir().join("model-512m.pt");
+    write_once(&path, |out| torch::write(out, 32, 4 << 20, &mut Noise(9)))?;
+    Ok(path)
+}
+
+/// One pickle of 100 MB and about sixteen million opcodes: lists of small numbers and short texts.
+pub(crate) fn opcodes() -> Result<PathBuf> {
+    let path = dir().join("opcodes-100m.pkl");
+    write_once(&path, |out| write_opcodes(out, 100_000_000))?;
+    Ok(path)
 }
 
 /// A directory of 100,000 small files, as a front end's `node_modules` holds them: 2,000 packages of 50.
@@ -208,8 +224,33 @@ fn write_safetensors(out: &mut impl Write, tensors: u64, bytes: u64, seed: u64) 
     Ok(())
 }
 
+/// `[[1, 2, ..., "text"], ...]` in protocol 4 without frames.
+fn write_opcodes(out: &mut impl Write, length: u64) -> Result<()> {
+    out.write_all(b"\x80\x04](")?;
+    let mut written = 4_u64;
+    let mut number = 0_u32;
+    while written < length {
+        let mut part = b"](".to_vec();
+        for step in 0..64 {
+            part.push(b'J');
+            part.extend((number + step).to_le_bytes());
+        }
+        for step in 0..32_u32 {
+            let text = format!("key-{:05}", (number + step) % 100_000);
+            part.push(0x8c);
+            part.push(text.len() as u8);
+            part.extend(text.as_bytes());
+        }
+        part.push(b'e');
+        number += 64;
+        out.write_all(&part)?;
+        written += part.len() as u64;
+    }
+    Ok(out.write_all(b"e.")?)
+}
+
 /// SplitMix64.
-struct Noise(u64);
+pub(crate) struct Noise(u64);
 
 impl Noise {
     fn next(&mut self) -> u64 {
@@ -221,7 +262,7 @@ impl Noise {
     }
 
     /// A sum of four uniform numbers: near enough to a normal one of standard deviation 0.02, as weights are.
-    fn weight(&mut self) -> f32 {
+    pub(crate) fn weight(&mut self) -> f32 {
         let bits = self.next();
         let sum: u64 = (0..4).map(|part| (bits >> (part * 16)) & 0xffff).sum();
         // The variance of four uniform numbers in 0..1 is a third.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_inputs;
+mod bench_peers;
 mod bench_watch;
 mod ci;
 mod codegen;

@@ -108,18 +108,18 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// picklescan, in a virtual environment of its own.
-pub(crate) fn picklescan() -> Result<PathBuf> {
-    let home = target_dir().join("tools/picklescan");
-    let program = home.join("bin/picklescan");
+/// A program from the Python registry, in a virtual environment of its own; wheels only, so that nothing is built.
+pub(crate) fn python_tool(name: &str) -> Result<PathBuf> {
+    let home = target_dir().join("tools").join(name);
+    let program = home.join("bin").join(name);
     if !program.is_file() {
         Cmd::new("python3").args(["-m", "venv"]).arg(&home).run()?;
         Cmd::new(home.join("bin/pip"))
-            .args(["install", "--quiet", "picklescan"])
+            .args(["install", "--quiet", "--only-binary", ":all:", name])
             .run()?;
     }
     if !program.is_file() {
-        bail!("pip installed picklescan without its program");
+        bail!("pip installed {name} without its program");
     }
     Ok(program)
 }
