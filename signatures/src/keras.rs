@@ -27,6 +27,26 @@ const KEYS: &[&str] = &[
     "value",
 ];
 
+/// Modules that those of Keras import for themselves.
+const REACHED: &[&str] = &[
+    "builtins",
+    "ctypes",
+    "importlib",
+    "marshal",
+    "numpy",
+    "os",
+    "pickle",
+    "shutil",
+    "subprocess",
+    "sys",
+    "tarfile",
+    "zipfile",
+    "urllib",
+    "dill",
+    "inspect",
+    "types",
+];
+
 /// The list compiled into this build.
 ///
 /// # Panics
@@ -124,6 +144,16 @@ impl Keras {
             return self.gadget(name, true, true).unwrap_or(ConfigClass::Inert);
         }
         if let Some(part) = self.part_of_keras(module) {
+            // A module that one of Keras imported for itself is reached through it: `keras.src.utils.file_utils.os`.
+            let inner = module
+                .split('.')
+                .skip(1)
+                .map(|part| if part == "np" { "numpy" } else { part });
+            for inner in inner.filter(|part| REACHED.contains(part)) {
+                if let Classification::Dangerous { reason, .. } = callables().classify(inner, name) {
+                    return ConfigClass::Dangerous { reason };
+                }
+            }
             if let Some(gadget) = self.gadget(name, is_function, false) {
                 return gadget;
             }
@@ -293,6 +323,9 @@ mod tests {
             (Some("keras.src.utils.file_utils"), "get_file", true, "loader"),
             (Some("keras.utils"), "pad_sequences", true, "unlisted"),
             (Some("kerasevil.layers"), "Dense", false, "foreign"),
+            (Some("keras.src.utils.file_utils.os"), "system", false, "dangerous"),
+            (Some("keras.src.backend.numpy.np"), "load", false, "dangerous"),
+            (Some("keras.src.backend.numpy.core"), "convert_to_tensor", true, "inert"),
             (Some("my_package.layers"), "Attention", false, "foreign"),
             (Some("keras.layers"), "TFSMLayer", false, "nested"),
             (None, "TorchModuleWrapper", false, "nested"),

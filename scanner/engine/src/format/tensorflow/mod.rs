@@ -100,11 +100,13 @@ fn fits(view: &View<'_, '_, '_>, schema: &'static Message) -> bool {
         (_, _, Seen::Text(text, _)) if !is_text(text) => odd = odd.saturating_add(1),
         _ => {}
     });
+    // A graph of one node without attributes, when every byte of the file is as the schema says.
+    let exact = operators > 0 && look.complete && look.unknown == 0 && look.broken == 0 && odd == 0;
     let plausible = look.agrees() && look.known > odd.saturating_mul(4);
     let nodes = operators > 0 && attributes > 0 || operators > 2;
     plausible
         && match schema.name {
-            "SavedModel" => (1..=8).contains(&version) && (nodes || information > 0),
+            "SavedModel" => (1..=8).contains(&version) && (nodes || information > 0 || exact),
             "MetaGraphDef" => nodes && information > 0 || information > 3,
             "SavedMetadata" => objects > 0,
             _ => nodes && (look.unknown == 0 || attributes > look.unknown.saturating_mul(2)),

@@ -51,6 +51,13 @@ fn each_kind_of_file_claims_every_byte() {
 }
 
 #[test]
+fn a_saved_model_of_one_node_is_recognised() {
+    let bytes = |name: &str| saved_model(&Proto::new().message(2, &graph(&[node("x", name)]))).0;
+    assert!(identified(&TensorFlow, &bytes("ReadFile")).is_some());
+    assert!(identified(&TensorFlow, &bytes("not an operator")).is_none());
+}
+
+#[test]
 fn no_cut_is_silent_and_no_change_panics() {
     let bytes = graph(&nodes()).0;
     check_laws(&TensorFlow, &bytes, |end| end == 0 || is_boundary(&bytes, end));
