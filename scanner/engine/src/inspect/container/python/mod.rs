@@ -366,6 +366,7 @@ impl Reading {
             }
         }
         self.end(&line);
+        self.defines(&line, &blocks);
     }
 
     /// A name that is handed on, not called: to a thread, to `map`, at exit. A type in an annotation is no act.
