@@ -3,7 +3,7 @@
 //! `rules/` holds one file per finding code: its severity, its cases and its documentation. `known/` holds what is known
 //! about the callables a pickle may name, the operators of a computation graph and the objects of a Keras configuration.
 //! [`declared`] loads the sets that users write: what an artifact is and may touch; [`custom`] loads the rules that they
-//! write: what to look for. This crate loads and matches what those files declare and does nothing else:
+//! write: what to look for; [`trust`] holds the roots and publishers that signatures are judged by. This crate loads and matches what those files declare and does nothing else:
 //! it reads no artifact and decides no verdict.
 
 mod callables;
@@ -15,6 +15,7 @@ mod operators;
 mod render;
 mod rules;
 mod toml_error;
+pub mod trust;
 
 pub use callables::{Callables, CallablesError, Classification, InertCallable, Word, callables};
 pub use keras::{ConfigClass, Keras, keras};

@@ -3,6 +3,7 @@
 use crate::finding::{Finding, ScanError};
 use crate::inspect::container::Export;
 use crate::ledger::Ledger;
+use crate::verify::{Coverage, Signature};
 use crate::yara::YaraInfo;
 use probity_signatures::{Confidence, Rules, Severity};
 use std::collections::BTreeMap;
@@ -54,6 +55,20 @@ pub struct ByteCounts {
     pub excluded: Option<u64>,
     /// Bytes nobody vouches for.
     pub uncovered: Option<u64>,
+}
+
+impl ByteCounts {
+    /// Adds what signatures are over.
+    #[must_use]
+    pub(crate) fn with_coverage(mut self, coverage: Option<&Coverage>) -> Self {
+        if let Some(coverage) = coverage {
+            let (covered, excluded, uncovered) = coverage.counts();
+            self.covered = Some(covered);
+            self.excluded = Some(excluded);
+            self.uncovered = Some(uncovered);
+        }
+        self
+    }
 }
 
 /// A finding after policy.
@@ -155,6 +170,10 @@ pub struct Artifact {
     pub verdict: Verdict,
     /// Whether a signature was found.
     pub signed: bool,
+    /// Its signatures, the outermost first.
+    pub signatures: Vec<Signature>,
+    /// What they are over; `None` where nothing is signed.
+    pub coverage: Option<Coverage>,
     /// The ledger, when the caller asked to keep it.
     pub ledger: Option<Ledger>,
     /// What the container that holds it is judged by, until that is done.

@@ -199,6 +199,8 @@ pub enum Fact {
     Resource(Box<Resource>),
     /// Compiled Python code.
     PythonCode(Box<PythonCode>),
+    /// A PE image: what of it no signature is over, and where its signatures stand.
+    PeImage(Box<PeImage>),
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.
@@ -210,6 +212,38 @@ pub enum Fact {
         /// Where it stands.
         span: Span,
     },
+}
+
+/// What of a PE image matters to its signatures. Places are those that the headers state, cut to nothing.
+#[derive(Clone, Debug)]
+pub struct PeImage {
+    /// The field `CheckSum`.
+    pub checksum: Span,
+    /// What it says.
+    pub stated_checksum: u32,
+    /// The certificate table's entry of the data directories; empty where there is none.
+    pub directory: Span,
+    /// The certificate table; empty where there is none.
+    pub table: Span,
+    /// Its entries.
+    pub certificates: Vec<WinCertificate>,
+    /// `SizeOfHeaders`.
+    pub size_of_headers: u64,
+    /// `SectionAlignment`: the bytes of a page.
+    pub section_alignment: u64,
+    /// The bytes of each section, in the order of the section table.
+    pub sections: Vec<Span>,
+}
+
+/// One entry of a certificate table.
+#[derive(Clone, Debug)]
+pub struct WinCertificate {
+    /// `dwLength`, `wRevision`, `wCertificateType`.
+    pub header: Span,
+    /// The DER value; `None` when there is none.
+    pub value: Option<Span>,
+    /// What can only be the fill after it: seven bytes at most, not looked at.
+    pub pad: Span,
 }
 
 /// An object of a model's configuration.

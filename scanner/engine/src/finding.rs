@@ -129,6 +129,20 @@ pub mod code {
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.
         DECLARED_UNUSED = "declared-unused";
+        /// A signature that is not good, or not of these bytes.
+        SIGNATURE_INVALID = "signature-invalid";
+        /// Nobody who is known vouches for a signer.
+        SIGNATURE_UNANCHORED = "signature-unanchored";
+        /// A signature rests on a digest or a key that is too weak.
+        SIGNATURE_WEAK = "signature-weak";
+        /// Nobody says when a signature was made, or somebody does so wrongly.
+        SIGNATURE_TIME = "signature-time";
+        /// Two readings of what a signature is over disagree.
+        SIGNATURE_ORDER = "signature-order";
+        /// A signed artifact holds bytes that no signature is over.
+        UNCOVERED_BYTES = "uncovered-bytes";
+        /// The checksum of a PE image is not that of its bytes.
+        IMAGE_CHECKSUM = "image-checksum";
         /// A YARA rule of the user matches.
         YARA_MATCH = "yara-match";
     }

@@ -82,6 +82,7 @@ pub mod policy;
 pub mod sink;
 pub mod source;
 pub mod span;
+pub mod verify;
 #[doc(hidden)]
 pub mod tensor;
 #[doc(hidden)]

@@ -4,6 +4,7 @@ use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Report, Suppressed};
 use probity_engine::finding::{ScanError, Value as Evidence};
 use probity_engine::name::printable;
+use probity_engine::verify::{Signature, Time};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
@@ -92,7 +93,7 @@ fn artifact(a: &Artifact) -> Value {
             "covered": a.bytes.covered, "excluded": a.bytes.excluded, "uncovered": a.bytes.uncovered,
         },
         "entropy": a.entropy.map(|e| (e * 1e4).round() / 1e4),
-        "signatures": [],
+        "signatures": a.signatures.iter().map(signature).collect::<Vec<_>>(),
         "hosts": a.hosts.keys().collect::<Vec<_>>(),
         "host_places": places,
         "tensors": a.tensors.as_ref().map(|t| json!({ "count": t.count, "parameters": t.parameters, "dtypes": t.dtypes })),
@@ -101,6 +102,33 @@ fn artifact(a: &Artifact) -> Value {
         "errors": a.errors.iter().map(error).collect::<Vec<_>>(),
         "verdict": a.verdict.as_str(),
         "complete": a.complete,
+    })
+}
+
+/// One signature: the four answers, and what each rests on.
+pub(crate) fn signature(s: &Signature) -> Value {
+    let time = |t: &Time| json!({ "at": t.at, "authority": t.authority, "chain": t.chain.as_str() });
+    let stamps: Vec<Value> = s
+        .countersignatures
+        .iter()
+        .map(|c| json!({ "kind": c.kind, "time": c.time.as_ref().map(time), "fault": c.fault }))
+        .collect();
+    json!({
+        "scheme": s.scheme,
+        "intact": s.intact.as_str(),
+        "reason": s.reason,
+        "signer": s.signer,
+        "certificate": s.certificate.as_ref().map(|d| hex(d)),
+        "publisher": s.publisher,
+        "chain": s.chain.as_str(),
+        "anchor": s.anchor,
+        "time": s.time.as_ref().map(|t| &t.at),
+        "time_authority": s.time.as_ref().map(|t| &t.authority),
+        "time_chain": s.time.as_ref().map(|t| t.chain.as_str()),
+        "countersignatures": stamps,
+        "digest": s.digest,
+        "nested": s.nested,
+        "covered": s.covered,
     })
 }
 

@@ -21,6 +21,7 @@ mod targets;
 mod template;
 mod texts;
 mod torchscript;
+mod uncovered;
 
 use crate::custom::CustomRules;
 use crate::fact::Fact;
@@ -30,6 +31,7 @@ use crate::sink::hosts::HostHit;
 use crate::sink::{FillResult, MagicHit, PatternHit, TextResult};
 use crate::source::{ReadAt, read_full_at};
 use crate::span::Span;
+use crate::verify::{Coverage, Signature};
 
 /// One artifact at the moment it is closed: everything is known, its children are closed.
 pub(crate) struct Closing<'a> {
@@ -69,6 +71,10 @@ pub(crate) struct Closing<'a> {
     pub(crate) slices: &'a [(Span, &'static str, bool)],
     /// Whether a limit or a failing read ended the parse: unclaimed bytes were then not looked at, and an error says so.
     pub(crate) cut_short: bool,
+    /// Its signatures.
+    pub(crate) signatures: &'a [Signature],
+    /// What they, and those of what holds it, are over.
+    pub(crate) coverage: Option<&'a Coverage>,
     pub(crate) leaves: LeafIndex<'a>,
     pub(crate) source: &'a dyn ReadAt,
     pub(crate) window: Span,
@@ -163,4 +169,5 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &template::Templates,
     &texts::Texts,
     &torchscript::TorchScript,
+    &uncovered::Uncovered,
 ];

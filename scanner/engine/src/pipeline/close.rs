@@ -3,7 +3,7 @@
 use super::owners::Owners;
 use super::plan::{Plan, Sink, zero_gaps_are_padding};
 use super::tree::{Below, Node, Tree};
-use super::{Context, export};
+use super::{Context, export, signed};
 use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorSummary};
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
@@ -15,6 +15,7 @@ use crate::sink::hosts::{Confidence, Encoding, HostHit};
 use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TextResult};
 use crate::source::{Quota, ReadAt};
 use crate::span::Span;
+use crate::verify::{Coverage, Signature};
 use std::collections::BTreeMap;
 
 /// What the sweep found for one node, in the node's own offsets.
@@ -30,6 +31,7 @@ struct Swept {
     more: Vec<(u32, u64)>,
     findings: Findings,
     errors: Vec<ScanError>,
+    outcomes: signed::Outcomes,
 }
 
 /// What a node holds, closed.
@@ -67,12 +69,15 @@ pub(super) fn close(
     ctx: &Context<'_>,
     quota: &mut Quota,
     source: &dyn ReadAt,
-    tree: Tree,
+    mut tree: Tree,
     plan: Option<Plan>,
     owners: &Owners,
 ) -> Vec<Artifact> {
     let swept_all = plan.is_some();
     let mut swept = share_out(ctx, &tree, plan, owners);
+    let outcomes = swept.iter_mut().map(|s| std::mem::take(&mut s.outcomes)).collect();
+    let complete = swept_all && !ctx.quick();
+    let mut judged = signed::judge(ctx, quota, source, &mut tree, outcomes, complete);
     let mut slices: Vec<Vec<(Span, &'static str, bool)>> = vec![Vec::new(); tree.nodes.len()];
     for (index, node) in tree.nodes.iter().enumerate() {
         for below in &node.below {
@@ -102,7 +107,8 @@ pub(super) fn close(
             });
         }
         let results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();
-        let artifact = close_node(ctx, quota, source, node, results, swept_all, &held);
+        let signatures = judged.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let artifact = close_node(ctx, quota, source, node, results, swept_all, &held, signatures);
         held.forget(quota);
         let mut all = Vec::with_capacity(held.nested.len().saturating_add(1));
         all.push(artifact);
@@ -177,6 +183,7 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                     }
                 }
             }
+            Sink::Signed(sink, place) => mine.outcomes.take(place, sink.finish()),
             Sink::Patterns(sink) => share_patterns(ctx, tree, owners, sink.finish(), &mut swept),
         }
     }
@@ -251,6 +258,7 @@ fn close_node(
     mut swept: Swept,
     swept_all: bool,
     held: &Held,
+    (signatures, coverage): (Vec<Signature>, Option<Coverage>),
 ) -> Artifact {
     swept.fills.sort_by_key(|(span, _)| *span);
     if zero_gaps_are_padding(&node.ledger) {
@@ -279,6 +287,8 @@ fn close_node(
         hosts: &swept.hosts,
         slices: &held.slices,
         cut_short: node.cut_short,
+        signatures: &signatures,
+        coverage: coverage.as_ref(),
         leaves: LeafIndex::new(&node.ledger),
         source,
         window: node.window,
@@ -349,14 +359,15 @@ fn close_node(
         .chain(worst)
         .max();
     let claimed = node.ledger.claimed().total();
-    let signed = node.ledger.leaves().any(|r| r.role == Role::Signature);
+    let signed = !signatures.is_empty() || node.ledger.leaves().any(|r| r.role == Role::Signature);
     let also = node.ledger.views().iter().skip(1).map(|v| v.format).collect();
     let bytes = ByteCounts {
         claimed,
         unclaimed: node.ledger.length().saturating_sub(claimed),
         padding: node.ledger.padding().total(),
         ..ByteCounts::default()
-    };
+    }
+    .with_coverage(coverage.as_ref());
     Artifact {
         path: place.path.clone(),
         nested: place.nested.clone(),
@@ -379,6 +390,8 @@ fn close_node(
         errors,
         complete,
         signed,
+        signatures,
+        coverage,
         ledger: ctx.options.keep_ledgers.then_some(node.ledger),
         export: handed_up,
     }

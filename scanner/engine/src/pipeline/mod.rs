@@ -13,6 +13,7 @@ mod export;
 mod owners;
 mod plan;
 mod root;
+mod signed;
 mod sweep;
 mod tree;
 
@@ -22,6 +23,7 @@ use crate::custom::CustomRules;
 use crate::policy::Policy;
 use crate::sink::PatternSet;
 use crate::source::{Limits, MemoryBudget};
+use crate::verify::TrustStore;
 use crate::yara::YaraRules;
 use probity_signatures::declared::Declared;
 use probity_signatures::{Rules, rules};
@@ -63,6 +65,8 @@ pub struct Options {
     pub yara: Option<Arc<YaraRules>>,
     /// What the user decided beforehand about findings.
     pub policy: Policy,
+    /// The roots that signers are trusted by.
+    pub trust: Arc<TrustStore>,
     /// Whether closed artifacts keep their ledgers (for region maps).
     pub keep_ledgers: bool,
 }
@@ -80,6 +84,7 @@ impl Default for Options {
             custom: None,
             yara: None,
             policy: Policy::default(),
+            trust: TrustStore::built_in(),
             keep_ledgers: false,
         }
     }

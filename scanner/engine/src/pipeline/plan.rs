@@ -1,10 +1,12 @@
 //! Plan: one sorted list of taps for the whole tree, each a span of the source and the sink that it feeds.
 
 use super::owners::Owners;
+use super::signed;
 use super::tree::{Node, Tree};
 use crate::fact::Fact;
 use crate::ledger::{Fill, Gaps, Role};
 use crate::sink::hosts::HostSink;
+use crate::sink::signed::SignedSink;
 use crate::sink::{
     CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, PatternSet, PatternSink, TextSink,
 };
@@ -26,6 +28,8 @@ pub(super) enum Sink {
     Hosts(Box<HostSink>),
     Magic(Box<MagicSink>),
     Patterns(Box<PatternSink>),
+    /// A request of a verifier, with the places of its plan and of itself.
+    Signed(Box<SignedSink>, (usize, usize)),
     Text(Box<TextSink>),
 }
 
@@ -47,6 +51,7 @@ impl Tap {
             Sink::Hosts(sink) => sink.feed(offset, bytes),
             Sink::Magic(sink) => sink.feed(offset, bytes),
             Sink::Patterns(sink) => sink.feed(offset, bytes),
+            Sink::Signed(sink, _) => sink.feed(offset, bytes),
             Sink::Text(sink) => sink.feed(offset, bytes),
         }
     }
@@ -68,6 +73,7 @@ pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&
             owner,
             sink: Sink::Digest(DigestSink::default()),
         });
+        signed::taps(owner, node, &mut digests, &mut others);
         others.extend(fills(owner, node));
         if crate::format::language::is_text(node.format) {
             others.push(Tap {

@@ -346,6 +346,8 @@ pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> A
         complete: false,
         verdict: policy::verdict(None, false, ctx.options.fail_on),
         signed: false,
+        signatures: Vec::new(),
+        coverage: None,
         ledger: None,
         export: None,
     }

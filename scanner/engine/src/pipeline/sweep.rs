@@ -276,7 +276,7 @@ mod tests {
                 Sink::Histogram(s) => format!("{} {}", t.owner, s.finish()),
                 Sink::Magic(s) => format!("{} {:?}", t.owner, s.finish()),
                 Sink::Text(s) => format!("{} {:?}", t.owner, s.finish()),
-                Sink::Compare(_) | Sink::Crc(_) | Sink::Hosts(_) | Sink::Patterns(_) => String::new(),
+                Sink::Compare(_) | Sink::Crc(_) | Sink::Hosts(_) | Sink::Patterns(_) | Sink::Signed(..) => String::new(),
             })
             .collect()
     }

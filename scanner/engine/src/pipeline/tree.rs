@@ -1,6 +1,6 @@
 //! Parse: the tree of artifacts that are slices of one source, and what had to be decoded on the way.
 
-use super::{Context, decode, root};
+use super::{Context, decode, root, signed};
 use crate::artifact::Artifact;
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
@@ -11,6 +11,7 @@ use crate::ledger::{Ledger, Role};
 use crate::name;
 use crate::source::{AssembledSource, Limits, Quota, ReadAt, read_full_at};
 use crate::span::Span;
+use crate::verify::Plan;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub(super) struct Node {
     pub(super) below: Vec<Below>,
     /// Whether a limit or a failing read ended a parse.
     pub(super) cut_short: bool,
+    /// What its signatures wait for.
+    pub(super) signed: Vec<Plan>,
     /// Bytes of slices taken so far: bounded, since slices may overlap.
     sliced: u64,
 }
@@ -163,6 +166,7 @@ impl Parser<'_, '_> {
             errors: Vec::new(),
             below: Vec::new(),
             cut_short: false,
+            signed: Vec::new(),
             sliced: 0,
             place,
         };
@@ -192,6 +196,7 @@ impl Parser<'_, '_> {
         }
         claim_unexamined(&mut node);
         self.gaps(&mut node, &mut children);
+        self.signatures(&mut node);
         (node, children)
     }
 
@@ -256,6 +261,22 @@ impl Parser<'_, '_> {
         node.errors.append(&mut parse.errors);
         node.facts.append(&mut parse.facts);
         node.ledger.push(parse.view);
+    }
+
+    /// Asks the verifiers what they need. What they read counts like another reading of the structure.
+    fn signatures(&mut self, node: &mut Node) {
+        let left = Cell::new(self.quota.limits().max_structure);
+        let input = Input::new(
+            self.source.as_ref(),
+            self.window,
+            &left,
+            self.log,
+            self.quota.deadline(),
+            self.ctx.quick(),
+        );
+        signed::plans(node, &input);
+        self.ctx
+            .count_read(self.quota.limits().max_structure.saturating_sub(left.get()));
     }
 
     /// A second certain format: a nested artifact when it lies in bytes nobody claimed, a polyglot when it starts

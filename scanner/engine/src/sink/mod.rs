@@ -20,6 +20,7 @@ mod histogram;
 pub mod hosts;
 mod magic;
 mod patterns;
+pub(crate) mod signed;
 mod text;
 
 pub use compare::CompareSink;

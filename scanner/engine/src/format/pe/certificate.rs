@@ -13,6 +13,7 @@
 
 use super::directory::CERTIFICATE;
 use super::image::{Image, le16, le32};
+use crate::fact::{Fact, PeImage, WinCertificate};
 use crate::finding::{Finding, code};
 use crate::format::{Parse, ReadFault};
 use crate::ledger::{Fill, Role};
@@ -21,11 +22,42 @@ use crate::walk::der::DerWalker;
 
 /// The length of the fields before `bCertificate`.
 const HEADER: u64 = 8;
+/// The most bytes that align an entry.
+const PAD: u64 = 7;
 /// The most entries that are read.
 const MOST: usize = 64;
 
-/// Claims the certificate table.
+/// Claims the certificate table, and says what of the image matters to signatures.
 pub(super) fn claim(image: &Image<'_, '_, '_>, out: &mut Parse) {
+    let mut fact = described(image);
+    table(image, &mut fact, out);
+    out.fact(Fact::PeImage(Box::new(fact)));
+}
+
+/// The image, with no certificates yet.
+fn described(image: &Image<'_, '_, '_>) -> PeImage {
+    /// Where `CheckSum` stands in the optional header, of PE32 and of PE32+.
+    const CHECK_SUM: u64 = 64;
+    let checksum = Span::saturating_at(image.headers.optional.start().saturating_add(CHECK_SUM), 4);
+    let stated = image.window.bytes(checksum).ok().and_then(|b| le32(&b, 0));
+    let directory = image.headers.directories.get(CERTIFICATE);
+    let raw = image.sections.iter().map(|section| {
+        let [_, _, size, start] = section.fields;
+        Span::saturating_at(u64::from(start), u64::from(size))
+    });
+    PeImage {
+        checksum,
+        stated_checksum: stated.unwrap_or(0),
+        directory: directory.map_or(Span::new(0, 0), |d| d.span),
+        table: Span::new(0, 0),
+        certificates: Vec::new(),
+        size_of_headers: image.headers.size_of_headers,
+        section_alignment: image.headers.section_alignment,
+        sections: raw.collect(),
+    }
+}
+
+fn table(image: &Image<'_, '_, '_>, fact: &mut PeImage, out: &mut Parse) {
     let Some(directory) = image.headers.directories.get(CERTIFICATE) else {
         return;
     };
@@ -55,10 +87,11 @@ pub(super) fn claim(image: &Image<'_, '_, '_>, out: &mut Parse) {
         overlay(table.start(), out);
     }
     let table = table.intersect(Span::new(0, length));
+    fact.table = table;
     let parent = out.parent(table, Role::Table, "certificate table");
     let mut at = table.start();
     for number in 1..=MOST {
-        match entry(image, Span::new(at, table.end()), number, parent, out) {
+        match entry(image, Span::new(at, table.end()), number, parent, fact, out) {
             Some(next) if next < table.end() => at = next,
             _ => return,
         }
@@ -89,7 +122,14 @@ fn overlay(table: u64, out: &mut Parse) {
 }
 
 /// Claims the entry at the start of `left`; returns where the next one starts.
-fn entry(image: &Image<'_, '_, '_>, left: Span, number: usize, parent: u32, out: &mut Parse) -> Option<u64> {
+fn entry(
+    image: &Image<'_, '_, '_>,
+    left: Span,
+    number: usize,
+    parent: u32,
+    fact: &mut PeImage,
+    out: &mut Parse,
+) -> Option<u64> {
     let header = Span::saturating_at(left.start(), HEADER);
     if header.end() > left.end() {
         out.malformed(left, "pe: the certificate table ends inside an entry");
@@ -131,7 +171,14 @@ fn entry(image: &Image<'_, '_, '_>, left: Span, number: usize, parent: u32, out:
     let next = Span::saturating_at(left.start(), length.checked_next_multiple_of(8)?)
         .end()
         .min(left.end());
-    let value = der(image, blob, out)?;
+    let value = der(image, blob, out);
+    let fill = value.map(|value| Span::new(value.end(), next)).filter(|fill| fill.len() <= PAD);
+    fact.certificates.push(WinCertificate {
+        header,
+        value,
+        pad: fill.unwrap_or(Span::new(next, next)),
+    });
+    let value = value?;
     let id = out.leaf(value, Role::Signature, format!("certificate {number}"));
     adopt(out, id, parent);
     pad(image, Span::new(value.end(), next), number, parent, out);
@@ -164,7 +211,7 @@ fn der(image: &Image<'_, '_, '_>, blob: Span, out: &mut Parse) -> Option<Span> {
 /// Claims the pad. Of more than seven bytes only the zeros at the very end can be pad; the others were put there.
 fn pad(image: &Image<'_, '_, '_>, rest: Span, number: usize, parent: u32, out: &mut Parse) {
     let name = format!("certificate {number} pad");
-    if rest.len() <= 7 {
+    if rest.len() <= PAD {
         if !rest.is_empty() {
             let id = out.padding(rest, Fill::Zero, name);
             adopt(out, id, parent);
@@ -172,7 +219,7 @@ fn pad(image: &Image<'_, '_, '_>, rest: Span, number: usize, parent: u32, out: &
         return;
     }
     out.malformed(rest, "pe: more than 7 bytes follow the DER value of a certificate");
-    let last = Span::new(rest.end().saturating_sub(7), rest.end());
+    let last = Span::new(rest.end().saturating_sub(PAD), rest.end());
     let zeros = match image.window.bytes(last) {
         Ok(bytes) => bytes.iter().rev().take_while(|b| **b == 0).count(),
         Err(fault) => return out.fault(&fault, "certificate"),

@@ -1,0 +1,229 @@
+//! What a signature is over, computed as the bytes pass: digests of several spans, digests of pages, the sum of a PE image.
+
+use crate::span::Span;
+use crate::verify::algorithm::Algorithm;
+use crate::verify::{Outcome, Pages, Request};
+use aws_lc_rs::digest::Context;
+
+/// A running request.
+pub(crate) enum SignedSink {
+    /// Several spans, one after the other.
+    Digest(OrderedSink),
+    /// Pages.
+    Pages(PageSink),
+    /// The sum.
+    Sum(SumSink),
+}
+
+impl SignedSink {
+    /// Begins `request`, all of whose places are moved up by `base`; `None` for spans that do not ascend.
+    pub(crate) fn new(request: &Request, base: u64) -> Option<Self> {
+        Some(match request {
+            Request::Digest {
+                algorithm,
+                spans,
+                zeros,
+            } => {
+                let ascending = spans.windows(2).all(|pair| match pair {
+                    [a, b] => a.end() <= b.start(),
+                    _ => true,
+                });
+                if !ascending {
+                    return None;
+                }
+                Self::Digest(OrderedSink {
+                    state: algorithm.begin(),
+                    spans: spans.iter().map(|s| s.shifted(base)).collect(),
+                    next: 0,
+                    zeros: *zeros,
+                })
+            }
+            Request::Pages {
+                algorithm,
+                page,
+                pad,
+                expected,
+                ..
+            } => Self::Pages(PageSink {
+                algorithm: *algorithm,
+                page: (*page).max(1),
+                pad: *pad,
+                expected: expected.clone(),
+                state: algorithm.begin(),
+                filled: 0,
+                result: Pages::default(),
+            }),
+            Request::ImageChecksum { field, .. } => Self::Sum(SumSink {
+                field: field.shifted(base),
+                base,
+                sum: 0,
+            }),
+        })
+    }
+
+    /// Takes the next bytes, which stand at `offset`.
+    pub(crate) fn feed(&mut self, offset: u64, bytes: &[u8]) {
+        match self {
+            Self::Digest(sink) => sink.feed(offset, bytes),
+            Self::Pages(sink) => sink.feed(bytes),
+            Self::Sum(sink) => sink.feed(offset, bytes),
+        }
+    }
+
+    /// The outcome.
+    pub(crate) fn finish(self) -> Outcome {
+        match self {
+            Self::Digest(sink) => Outcome::Digest(sink.finish()),
+            Self::Pages(sink) => Outcome::Pages(sink.finish()),
+            Self::Sum(sink) => Outcome::Sum(sink.finish()),
+        }
+    }
+}
+
+/// The part of `bytes`, which stand at `offset`, that lies in `span`.
+fn part(offset: u64, bytes: &[u8], span: Span) -> &[u8] {
+    let tile = Span::saturating_at(offset, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let cut = span.intersect(tile);
+    let from = usize::try_from(cut.start().saturating_sub(offset)).unwrap_or(usize::MAX);
+    let to = usize::try_from(cut.end().saturating_sub(offset)).unwrap_or(usize::MAX);
+    bytes.get(from..to).unwrap_or_default()
+}
+
+/// Zeros after what was digested.
+pub(crate) fn zeros(state: &mut Context, mut count: u64) {
+    const SOME: [u8; 4096] = [0; 4096];
+    while count > 0 {
+        let now = usize::try_from(count).unwrap_or(usize::MAX).min(SOME.len());
+        state.update(SOME.get(..now).unwrap_or_default());
+        count = count.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
+    }
+}
+
+/// A digest over ascending spans.
+pub(crate) struct OrderedSink {
+    state: Context,
+    spans: Vec<Span>,
+    next: usize,
+    zeros: u64,
+}
+
+impl OrderedSink {
+    fn feed(&mut self, offset: u64, bytes: &[u8]) {
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        while let Some(span) = self.spans.get(self.next).copied().filter(|s| s.start() < end) {
+            self.state.update(part(offset, bytes, span));
+            if span.end() > end {
+                return;
+            }
+            self.next = self.next.saturating_add(1);
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        zeros(&mut self.state, self.zeros);
+        self.state.finish().as_ref().to_vec()
+    }
+}
+
+/// Digests of pages, held against what is stated.
+pub(crate) struct PageSink {
+    algorithm: Algorithm,
+    page: u64,
+    pad: bool,
+    expected: Vec<u8>,
+    state: Context,
+    filled: u64,
+    result: Pages,
+}
+
+impl PageSink {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = usize::try_from(self.page.saturating_sub(self.filled)).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.state.update(now);
+            self.filled = self.filled.saturating_add(u64::try_from(now.len()).unwrap_or(u64::MAX));
+            if self.filled >= self.page {
+                self.turn();
+            }
+            bytes = later;
+        }
+    }
+
+    fn turn(&mut self) {
+        let state = std::mem::replace(&mut self.state, self.algorithm.begin());
+        self.filled = 0;
+        let length = self.algorithm.length();
+        let number = self.result.count;
+        let at = usize::try_from(number).ok().and_then(|n| n.checked_mul(length));
+        let stated = at.and_then(|at| self.expected.get(at..at.checked_add(length)?));
+        if stated != Some(state.finish().as_ref()) {
+            self.result.wrong = self.result.wrong.saturating_add(1);
+            if self.result.first_wrong.len() < Pages::MOST {
+                self.result.first_wrong.push(number);
+            }
+        }
+        self.result.count = number.saturating_add(1);
+    }
+
+    fn finish(mut self) -> Pages {
+        if self.filled > 0 {
+            if self.pad {
+                zeros(&mut self.state, self.page.saturating_sub(self.filled));
+            }
+            self.turn();
+        }
+        self.result
+    }
+}
+
+/// The sum of a PE image, by 16 bits.
+pub(crate) struct SumSink {
+    field: Span,
+    base: u64,
+    sum: u64,
+}
+
+impl SumSink {
+    fn feed(&mut self, offset: u64, bytes: &[u8]) {
+        self.add(offset, bytes);
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if self.field.overlaps(Span::new(offset, end)) {
+            let inside = part(offset, bytes, self.field);
+            let at = offset.max(self.field.start());
+            self.sum = self.sum.saturating_sub(total(at.saturating_sub(self.base), inside));
+        }
+    }
+
+    fn add(&mut self, offset: u64, bytes: &[u8]) {
+        self.sum = self.sum.saturating_add(total(offset.saturating_sub(self.base), bytes));
+    }
+
+    fn finish(self) -> u32 {
+        let mut sum = self.sum;
+        while sum > 0xffff {
+            sum = (sum & 0xffff).saturating_add(sum >> 16);
+        }
+        u32::try_from(sum).unwrap_or(0)
+    }
+}
+
+/// The sum of the 16-bit words that `bytes` are part of, from offset `at` of the image on.
+fn total(at: u64, bytes: &[u8]) -> u64 {
+    let (first, rest) = if at.is_multiple_of(2) {
+        (0, bytes)
+    } else {
+        match bytes.split_first() {
+            Some((high, rest)) => (u64::from(*high) << 8, rest),
+            None => (0, bytes),
+        }
+    };
+    let (words, last) = rest.as_chunks::<2>();
+    // Of 4096 words the sum fits 32 bits, in which the compiler adds many at once.
+    let middle = words.chunks(4096).fold(0u64, |sum, some| {
+        let part = some.iter().fold(0u32, |sum, word| sum.wrapping_add(u32::from(u16::from_le_bytes(*word))));
+        sum.saturating_add(u64::from(part))
+    });
+    let last = last.first().map_or(0, |low| u64::from(*low));
+    first.saturating_add(middle).saturating_add(last)
+}

@@ -1,0 +1,122 @@
+//! What a report says of one signature.
+
+/// Whether the bytes are those that were signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// They are.
+    Yes,
+    /// They are not, or the signature is none of its signer's.
+    No,
+    /// It could not be found out.
+    Unknown,
+}
+
+impl Answer {
+    /// The name shown to people and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Whether somebody who is trusted beforehand vouches for the signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainAnswer {
+    /// The signer's certificate leads to a root that is known.
+    Anchored,
+    /// It does not.
+    Unanchored,
+    /// It could not be found out.
+    Unknown,
+}
+
+impl ChainAnswer {
+    /// The name shown to people and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Unanchored => "unanchored",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// When a signature was made, by somebody other than its signer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Time {
+    /// RFC 3339, in UTC.
+    pub at: String,
+    /// Who says so.
+    pub authority: String,
+    /// Whether that authority leads to a root that is known.
+    pub chain: ChainAnswer,
+}
+
+/// One countersignature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Countersignature {
+    /// `rfc3161` or `pkcs9`.
+    pub kind: &'static str,
+    /// What it proves, when it is good.
+    pub time: Option<Time>,
+    /// Why it is not good.
+    pub fault: Option<String>,
+}
+
+/// One signature, and the answers about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signature {
+    /// The scheme: `authenticode` ...
+    pub scheme: &'static str,
+    /// Whether the bytes are those that were signed.
+    pub intact: Answer,
+    /// Why not, or why nobody knows.
+    pub reason: Option<String>,
+    /// The subject of the signer's certificate, most specific first; `None` when there is none.
+    pub signer: Option<String>,
+    /// SHA-256 of the signer's certificate.
+    pub certificate: Option<Vec<u8>>,
+    /// The publisher whose pin the signer meets.
+    pub publisher: Option<String>,
+    /// Whether somebody who is trusted beforehand vouches for the signer.
+    pub chain: ChainAnswer,
+    /// The root, or why there is none.
+    pub anchor: Option<String>,
+    /// When, by the best of the countersignatures; `None` when there is no good one.
+    pub time: Option<Time>,
+    /// All countersignatures.
+    pub countersignatures: Vec<Countersignature>,
+    /// The digest that it is over: `sha256` ...
+    pub digest: Option<&'static str>,
+    /// Whether it stands inside another signature.
+    pub nested: bool,
+    /// Bytes that it covers.
+    pub covered: u64,
+}
+
+impl Signature {
+    /// A signature of `scheme` of which nothing is known.
+    pub(crate) fn new(scheme: &'static str) -> Self {
+        Self {
+            scheme,
+            intact: Answer::Unknown,
+            reason: None,
+            signer: None,
+            certificate: None,
+            publisher: None,
+            chain: ChainAnswer::Unknown,
+            anchor: None,
+            time: None,
+            countersignatures: Vec::new(),
+            digest: None,
+            nested: false,
+            covered: 0,
+        }
+    }
+}
