@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Scan(Box<ScanArgs>),
     /// Show the region tree of one file: what every byte is
     Map(MapArgs),
+    /// Verify signatures only: intact, signer, chain and time, each by itself
+    Verify(VerifyArgs),
     /// Run a command and report what it does outside its declared set
     Watch(Box<crate::watch::args::WatchArgs>),
     /// Run a command and write the declared set that would have allowed what it did
@@ -78,6 +80,9 @@ pub(crate) struct ScanArgs {
     /// Variables of the declared set.
     #[command(flatten)]
     pub(crate) vars: VarArgs,
+    /// Roots of your own that signers are trusted by: certificates in PEM or DER, or a directory of them
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub(crate) trust: Vec<PathBuf>,
     /// Findings accepted as they stand: FILE is written when it is not there, compared with when it is
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
@@ -140,6 +145,41 @@ pub(crate) struct MapArgs {
     /// How the map is written
     #[arg(long, value_enum, default_value_t = MapFormat::Text, value_name = "FORMAT")]
     pub(crate) format: MapFormat,
+}
+
+/// `probity verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every signature holds, 1 a finding about a signature at or above --fail-on, 2 usage error, 3 incomplete, or nothing is signed."
+)]
+pub(crate) struct VerifyArgs {
+    /// Files, directories, archives
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How the answers are written
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Text, value_name = "FORMAT")]
+    pub(crate) format: VerifyFormat,
+    /// Roots of your own that signers are trusted by: certificates in PEM or DER, or a directory of them
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub(crate) trust: Vec<PathBuf>,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, default_value = "medium", value_parser = threshold, value_name = "info|low|medium|high|critical|never")]
+    pub(crate) fail_on: Threshold,
+    /// Worker threads; 0 means one for each core
+    #[arg(long, short, default_value_t = 0, value_parser = jobs, value_name = "N")]
+    pub(crate) jobs: usize,
+    /// Show no progress bar
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// How answers about signatures are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// For people
+    Text,
+    /// One JSON document, schema probity.verify/1
+    Json,
 }
 
 /// `probity rules`.

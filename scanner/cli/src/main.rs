@@ -20,6 +20,8 @@ mod report;
 mod rules;
 mod scan;
 mod stdin;
+mod trust;
+mod verify;
 mod watch;
 mod yara;
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Map(args) => map::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Watch(args) => return watch::run(&args),
         Command::Learn(args) => return learn::run(&args),
         Command::Declare(args) => declare::run(&args),

@@ -11,7 +11,8 @@ use probity_engine::name::printable;
 use probity_engine::pipeline::{Options, Scanner, Silent};
 use probity_engine::sink::HistogramSink;
 use probity_engine::source::{FileSource, ReadAt, read_full_at};
-use probity_engine::span::Span;
+use probity_engine::span::{Span, SpanSet};
+use probity_engine::verify::Coverage;
 use serde_json::json;
 use std::fmt::Write;
 
@@ -139,6 +140,12 @@ fn table(artifact: &Artifact, rows: &[Row<'_>]) -> Result<String> {
     Ok(text)
 }
 
+/// How many bytes of `span` signatures are over; `None` where nothing is signed.
+fn covered(artifact: &Artifact, span: Span) -> Option<u64> {
+    let both = |c: &Coverage| c.covered().intersection(&SpanSet::from_spans([span])).total();
+    artifact.coverage.as_ref().map(both)
+}
+
 fn document(artifact: &Artifact, rows: &[Row<'_>]) -> Result<String> {
     let regions: Vec<_> = rows
         .iter()
@@ -153,7 +160,7 @@ fn document(artifact: &Artifact, rows: &[Row<'_>]) -> Result<String> {
                 "leaf": leaf,
                 "view": row.region.map(|_| row.view),
                 "claimed": leaf,
-                "covered": null,
+                "covered": row.region.is_some_and(|r| r.leaf).then(|| covered(artifact, row.span)).flatten(),
                 "entropy": row.region.is_none_or(|r| r.leaf).then(|| (row.entropy * 1e4).round() / 1e4),
             })
         })

@@ -4,7 +4,7 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{baseline, complain, declare, output, policy, report, rules, yara};
+use crate::{baseline, complain, declare, output, policy, report, rules, trust, yara};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
@@ -193,6 +193,7 @@ fn options(
         custom,
         yara: None,
         policy,
+        trust: trust::load(&args.trust)?,
         keep_ledgers: false,
     })
 }

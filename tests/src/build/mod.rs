@@ -31,6 +31,7 @@ pub mod records;
 pub mod safetensors;
 pub mod sevenzip;
 pub mod sha256;
+pub mod signed;
 pub mod tar;
 pub mod template;
 pub mod tensorflow;

@@ -1,9 +1,10 @@
 //! PE32 and PE32+ images (Microsoft PE/COFF specification), with imports, a version resource, relocations, an overlay and
 //! an Authenticode certificate table.
 //!
-//! The certificate is shaped like DER but signs nothing; the code returns zero.
+//! A certificate of its own choosing is shaped like DER and signs nothing; [`Pe::signed`] signs. The code returns zero.
 
 use super::bytes::{Built, Out, le32};
+use super::signed::authenticode::Signing;
 
 /// An additional section.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Pe {
     pub overlay: Vec<u8>,
     /// The `bCertificate` bytes; none leaves the security directory empty.
     pub certificate: Option<Vec<u8>>,
+    /// Signs what the other fields make; `certificate` is then not looked at.
+    pub signing: Option<Signing>,
     /// Fill of the pad that brings the certificate to eight bytes; zero in real files.
     pub certificate_pad: u8,
     /// Bytes inside the certificate table after the certificate: certificate stuffing (CVE-2013-3900).
@@ -62,6 +65,7 @@ impl Pe {
             extra: Vec::new(),
             overlay: Vec::new(),
             certificate: None,
+            signing: None,
             certificate_pad: 0,
             certificate_stuffing: Vec::new(),
             appended: Vec::new(),
@@ -72,10 +76,10 @@ impl Pe {
         }
     }
 
-    /// The same with a dummy certificate of 333 bytes, so that its pad is not empty.
+    /// The same, signed by the key of the fixtures.
     pub fn signed(plus: bool) -> Self {
         Self {
-            certificate: Some(dummy_signed_data(333)),
+            signing: Some(Signing::default()),
             ..Self::new(plus)
         }
     }
@@ -87,6 +91,16 @@ impl Pe {
 
     /// The file's bytes and structure boundaries.
     pub fn built(&self) -> Built {
+        if let Some(signing) = &self.signing {
+            // What is signed is the same whatever the table holds: only its place counts.
+            let with = |certificate| Self {
+                signing: None,
+                certificate: Some(certificate),
+                ..self.clone()
+            };
+            let certificate = signing.message(&with(vec![0x30, 0]).build());
+            return with(certificate).built();
+        }
         let plus = self.plus;
         let text_flags = 0x6000_0020 | if self.writable_text { 0x8000_0000 } else { 0 };
         let mut sections: Vec<(&str, Vec<u8>, u32, Vec<u8>)> = vec![

@@ -132,7 +132,7 @@ pub(crate) fn signature(s: &Signature) -> Value {
     })
 }
 
-fn finding(a: &Artifact, judged: &Judged) -> Value {
+pub(crate) fn finding(a: &Artifact, judged: &Judged) -> Value {
     let f = &judged.finding;
     let evidence: Map<String, Value> = f.evidence.iter().map(|(k, v)| ((*k).to_owned(), value(v))).collect();
     let related: Vec<Value> = f
@@ -180,7 +180,7 @@ fn suppressed(s: &Suppressed) -> Value {
     })
 }
 
-fn error(error: &ScanError) -> Value {
+pub(crate) fn error(error: &ScanError) -> Value {
     json!({ "code": error.code.as_str(), "message": printable(error.message.as_bytes()), "offset": error.offset })
 }
 

@@ -8,4 +8,4 @@ pub(crate) mod markdown;
 pub(crate) mod sarif;
 pub(crate) mod text;
 mod uri;
-mod wrap;
+pub(crate) mod wrap;

@@ -275,7 +275,7 @@ fn verdict_style(verdict: Verdict) -> Style {
 }
 
 /// `1 byte`, `2 bytes`.
-fn count(n: u64, what: &str) -> String {
+pub(crate) fn count(n: u64, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")
     } else {
