@@ -86,6 +86,8 @@ pub mod verify;
 #[doc(hidden)]
 pub mod tensor;
 #[doc(hidden)]
+pub mod tensor;
+#[doc(hidden)]
 pub mod walk;
 pub mod yara;
 
