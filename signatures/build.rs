@@ -10,9 +10,19 @@ fn main() -> io::Result<()> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     let mut source = String::new();
-    for (folder, table) in [("rules", "RULE_FILES"), ("known", "KNOWN_FILES"), ("trust", "TRUST_FILES")] {
+    for (folder, table) in [
+        ("rules", "RULE_FILES"),
+        ("known", "KNOWN_FILES"),
+        ("trust", "TRUST_FILES"),
+    ] {
         println!("cargo:rerun-if-changed={folder}");
-        write_table(&mut source, (table, "str"), &manifest.join(folder), "toml", "include_str")?;
+        write_table(
+            &mut source,
+            (table, "str"),
+            &manifest.join(folder),
+            "toml",
+            "include_str",
+        )?;
     }
     let roots = manifest.join("trust/roots");
     write_table(&mut source, ("ROOT_FILES", "[u8]"), &roots, "der", "include_bytes")?;
@@ -38,11 +48,7 @@ fn write_table(
     let _ = writeln!(source, "pub(crate) static {table}: &[(&str, &{content})] = &[");
     for path in &paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let _ = writeln!(
-            source,
-            "    ({name:?}, {include}!({:?})),",
-            path.display().to_string()
-        );
+        let _ = writeln!(source, "    ({name:?}, {include}!({:?})),", path.display().to_string());
     }
     source.push_str("];\n");
     Ok(())

@@ -56,7 +56,10 @@ struct RootEntry {
 /// When the embedded list is invalid, which a test of this crate rules out.
 pub fn roots() -> &'static [Root] {
     static ALL: LazyLock<Vec<Root>> = LazyLock::new(|| {
-        let text = TRUST_FILES.iter().find(|(name, _)| *name == ROOTS).map(|(_, text)| *text);
+        let text = TRUST_FILES
+            .iter()
+            .find(|(name, _)| *name == ROOTS)
+            .map(|(_, text)| *text);
         let file: RootFile = match toml::from_str(text.unwrap_or_default()) {
             Ok(file) => file,
             Err(error) => panic!("embedded roots: {error}"),
@@ -95,8 +98,13 @@ pub fn publishers() -> &'static [Publisher] {
 /// The name of the publisher one of whose pins for `scheme` is this common name or this organisation. Ask only for a signer whose
 /// chain leads to a root: anybody can write a name.
 pub fn publisher(scheme: &str, common_name: Option<&str>, organisation: Option<&str>) -> Option<&'static str> {
-    let names = [common_name.map(|n| format!("{scheme}:CN={n}")), organisation.map(|n| format!("{scheme}:O={n}"))];
-    let found = publishers().iter().find(|p| names.iter().flatten().any(|name| p.pins.contains(name)));
+    let names = [
+        common_name.map(|n| format!("{scheme}:CN={n}")),
+        organisation.map(|n| format!("{scheme}:O={n}")),
+    ];
+    let found = publishers()
+        .iter()
+        .find(|p| names.iter().flatten().any(|name| p.pins.contains(name)));
     found.map(|p| p.name.as_str())
 }
 
@@ -111,7 +119,12 @@ mod tests {
         for root in roots() {
             let digest: String = Sha256::digest(root.der).iter().map(|b| format!("{b:02x}")).collect();
             assert_eq!(digest, root.sha256, "{}", root.subject);
-            assert!(root.source.contains("ca-certificates"), "{}: {}", root.subject, root.source);
+            assert!(
+                root.source.contains("ca-certificates"),
+                "{}: {}",
+                root.subject,
+                root.source
+            );
         }
     }
 

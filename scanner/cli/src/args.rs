@@ -86,6 +86,12 @@ pub(crate) struct ScanArgs {
     /// Findings accepted as they stand: FILE is written when it is not there, compared with when it is
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
+    /// Digests of every tensor: FILE is written when it is not there, compared with when it is
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest_check")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Say which tensors are not those of the manifest FILE, which must be there and is never written
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest_check: Option<PathBuf>,
     /// Worker threads; 0 means one for each core
     #[arg(long, short, default_value_t = 0, value_parser = jobs, value_name = "N")]
     pub(crate) jobs: usize,

@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod learn;
 mod man;
+mod manifest;
 mod map;
 mod output;
 mod policy;

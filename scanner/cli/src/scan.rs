@@ -4,13 +4,13 @@ use crate::args::{Color, DepthArg, Format, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
-use crate::{baseline, complain, declare, output, policy, report, rules, trust, yara};
+use crate::{baseline, complain, declare, manifest, output, policy, report, rules, trust, yara};
 use anyhow::{Context, Result, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use probity_engine::artifact::{Report, Verdict};
 use probity_engine::custom::CustomRules;
 use probity_engine::pipeline::{Depth, Options, Scanner, Stream};
-use probity_engine::policy::Policy;
+use probity_engine::policy::{Policy, TensorManifest};
 use probity_engine::source::Limits;
 use probity_signatures::declared::Declared;
 use probity_signatures::{Rules, rules as built_in};
@@ -45,8 +45,11 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
             None => return Ok(crate::USAGE),
         },
     };
+    let held = held_tensors(args)?;
     let scanner = Scanner::new(Options {
         yara,
+        digest_tensors: args.manifest.is_some() && held.is_none(),
+        manifest: held.clone(),
         ..options(args, declared, custom, decided.clone())?
     })
     .context("cannot start worker threads")?;
@@ -66,6 +69,10 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
     // After the walk: the file is not among what is scanned.
     let fresh = match &args.baseline {
         Some(path) if decided.baseline.is_none() => Some(baseline::Fresh::new(path)?),
+        _ => None,
+    };
+    let fresh_manifest = match &args.manifest {
+        Some(path) if held.is_none() => Some(manifest::Fresh::new(path)?),
         _ => None,
     };
     let file = args.output.as_deref().map(|path| output_file(path, args)).transpose()?;
@@ -95,8 +102,31 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
     if let Some(fresh) = fresh {
         complain(&fresh.write(&report)?);
     }
+    if let Some(fresh) = fresh_manifest {
+        complain(&fresh.write(&report)?);
+    }
     tell_unused(&decided, &report);
     Ok(exit_code(report.verdict))
+}
+
+/// The manifest that tensors are held against; `None` when there is none yet.
+fn held_tensors(args: &ScanArgs) -> Result<Option<Arc<TensorManifest>>> {
+    let asked = args.manifest.as_ref().or(args.manifest_check.as_ref());
+    if asked.is_some() && args.depth == DepthArg::Quick {
+        bail!("a manifest is of content, which --depth quick does not read");
+    }
+    let found = match (&args.manifest, &args.manifest_check) {
+        (Some(path), _) => manifest::read(path).context("--manifest")?,
+        (None, Some(path)) => {
+            let found = manifest::read(path).context("--manifest-check")?;
+            if found.is_none() {
+                bail!("--manifest-check {}: no such file", path.display());
+            }
+            found
+        }
+        (None, None) => None,
+    };
+    Ok(found.map(Arc::new))
 }
 
 /// What the user decided beforehand; `None` when the policy is refused, and why is told.
@@ -147,10 +177,12 @@ fn output_file(path: &Path, args: &ScanArgs) -> Result<File> {
         .iter()
         .chain(&args.baseline)
         .chain(&args.declared)
+        .chain(&args.manifest)
+        .chain(&args.manifest_check)
         .chain(&args.yara);
     if deciding.any(|other| same(other) || other == path) {
         bail!(
-            "--output {} is the policy or the baseline or the declared set or a YARA rule",
+            "--output {} is the policy or the baseline or the declared set or the manifest or a YARA rule",
             path.display()
         );
     }
@@ -194,6 +226,8 @@ fn options(
         yara: None,
         policy,
         trust: trust::load(&args.trust)?,
+        digest_tensors: false,
+        manifest: None,
         keep_ledgers: false,
     })
 }

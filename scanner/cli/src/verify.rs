@@ -78,7 +78,10 @@ fn listed(report: &Report) -> impl Iterator<Item = &Artifact> {
 
 /// Whether something nested in `root` is signed.
 fn holds_signed(report: &Report, root: &Artifact) -> bool {
-    let mut inside = report.artifacts.iter().filter(|a| a.path == root.path && a.nested.is_some());
+    let mut inside = report
+        .artifacts
+        .iter()
+        .filter(|a| a.path == root.path && a.nested.is_some());
     inside.any(|a| !a.signatures.is_empty())
 }
 
@@ -101,7 +104,9 @@ fn text(report: &Report, columns: Option<usize>) -> Result<String> {
         artifact(a, columns, &mut out)?;
     }
     let signed = report.artifacts.iter().filter(|a| !a.signatures.is_empty());
-    let good = signed.clone().filter(|a| a.signatures.iter().all(|s| s.intact == Answer::Yes));
+    let good = signed
+        .clone()
+        .filter(|a| a.signatures.iter().all(|s| s.intact == Answer::Yes));
     let (signed, good) = (signed.count(), good.count());
     let (signed, good) = (u64::try_from(signed)?, u64::try_from(good)?);
     writeln!(out, "{}, {good} intact", count(signed, "signed artifact"))?;
@@ -123,7 +128,10 @@ fn artifact(a: &Artifact, columns: Option<usize>, out: &mut String) -> Result<()
         answers(signature, columns, out)?;
     }
     if let (Some(covered), Some(excluded), Some(uncovered)) = (a.bytes.covered, a.bytes.excluded, a.bytes.uncovered) {
-        let sum = format!("{covered} covered + {excluded} excluded + {uncovered} uncovered = {}", a.size);
+        let sum = format!(
+            "{covered} covered + {excluded} excluded + {uncovered} uncovered = {}",
+            a.size
+        );
         row(out, "bytes", &sum, columns)?;
     }
     for judged in a.findings.iter().filter(is_shown).take(SHOWN) {
@@ -131,7 +139,11 @@ fn artifact(a: &Artifact, columns: Option<usize>, out: &mut String) -> Result<()
         let place = if finding.span.is_empty() {
             String::new()
         } else {
-            format!(" (at {:#x}, {})", finding.span.start(), count(finding.span.len(), "byte"))
+            format!(
+                " (at {:#x}, {})",
+                finding.span.start(),
+                count(finding.span.len(), "byte")
+            )
         };
         let text = format!("{}: {}{place}", finding.code, printable(finding.message.as_bytes()));
         row(out, judged.severity.as_str(), &text, columns)?;
@@ -165,7 +177,11 @@ fn answers(s: &Signature, columns: Option<usize>, out: &mut String) -> Result<()
     row(out, "  chain", &chain, columns)?;
     let time = match &s.time {
         Some(time) => {
-            let known = if time.chain == ChainAnswer::Anchored { "" } else { ", which is not known" };
+            let known = if time.chain == ChainAnswer::Anchored {
+                ""
+            } else {
+                ", which is not known"
+            };
             format!("{} by {}{known}", time.at, time.authority)
         }
         None => "nobody says".to_owned(),

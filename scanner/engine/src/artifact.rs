@@ -1,8 +1,11 @@
 //! The closed result for one artifact, and the report over all of them.
 
+use crate::fact::Storage;
 use crate::finding::{Finding, ScanError};
 use crate::inspect::container::Export;
 use crate::ledger::Ledger;
+use crate::policy::TensorManifest;
+use crate::span::Span;
 use crate::verify::{Coverage, Signature};
 use crate::yara::YaraInfo;
 use probity_signatures::{Confidence, Rules, Severity};
@@ -37,6 +40,43 @@ pub struct TensorSummary {
     pub parameters: u64,
     /// Tensors by element type.
     pub dtypes: BTreeMap<String, u64>,
+}
+
+/// A tensor and its digests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorDigest {
+    /// The tensor's name.
+    pub name: Box<str>,
+    /// The element type, as the format spells it.
+    pub dtype: Box<str>,
+    /// The shape, outermost dimension first.
+    pub shape: Vec<u64>,
+    /// The elements' bytes, in the artifact.
+    pub span: Span,
+    /// SHA-256 of the elements' bytes.
+    pub sha256: [u8; 32],
+    /// SHA-256 of all but the lowest byte of each element; `None` where elements have no bytes of their own.
+    pub high: Option<[u8; 32]>,
+}
+
+impl TensorDigest {
+    /// A tensor of these digests.
+    pub fn new(name: &str, dtype: &str, shape: Vec<u64>, span: Span, sha256: [u8; 32], high: Option<[u8; 32]>) -> Self {
+        Self {
+            name: name.into(),
+            dtype: dtype.into(),
+            shape,
+            span,
+            sha256,
+            high,
+        }
+    }
+
+    /// The name, printable.
+    pub fn shown(&self) -> String {
+        crate::name::printable(self.name.as_bytes())
+    }
 }
 
 /// The byte account in numbers. `claimed + unclaimed` is the artifact's length.
@@ -156,6 +196,8 @@ pub struct Artifact {
     pub hosts: BTreeMap<String, HostPlace>,
     /// The tensors, when there are any.
     pub tensors: Option<TensorSummary>,
+    /// Digests of the tensors, when they were asked for.
+    pub tensor_digests: Vec<TensorDigest>,
     /// Entropy in bits per byte, for data in no known format.
     pub entropy: Option<f64>,
     /// Findings, worst first, then by offset.
@@ -178,6 +220,8 @@ pub struct Artifact {
     pub ledger: Option<Ledger>,
     /// What the container that holds it is judged by, until that is done.
     pub(crate) export: Option<Box<Export>>,
+    /// What it names in other members of the archive that holds it, until those are decoded.
+    pub(crate) storages: Vec<Storage>,
 }
 
 impl Artifact {
@@ -209,6 +253,8 @@ pub struct Report {
     pub excluded: u64,
     /// The rules that findings were judged by: Probity's own, and the user's.
     pub rules: Arc<Rules>,
+    /// The digests of all tensors, when they were asked for.
+    pub manifest: Option<TensorManifest>,
     /// The YARA rules that were on.
     pub yara: Option<YaraInfo>,
     /// Whether everything was examined.

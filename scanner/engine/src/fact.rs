@@ -89,6 +89,8 @@ pub enum Fact {
         /// The elements' bytes.
         span: Span,
     },
+    /// Elements that a pickled model keeps outside of its stream, under a key.
+    Storage(Box<Storage>),
     /// A member of an archive or container, as its directory names it.
     Entry(Entry),
     /// A loadable segment or section of an executable.
@@ -244,6 +246,21 @@ pub struct WinCertificate {
     pub value: Option<Span>,
     /// What can only be the fill after it: seven bytes at most, not looked at.
     pub pad: Span,
+}
+
+/// Elements that a pickled model keeps outside of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Under which key its loader looks for them.
+    pub key: Box<str>,
+    /// The name of the first tensor that uses them, where the stream shows one.
+    pub name: Option<Box<str>>,
+    /// The element type, as the format spells it.
+    pub dtype: Box<str>,
+    /// How many elements there are.
+    pub elements: u64,
+    /// The shape of that tensor, when it has all of the elements.
+    pub shape: Vec<u64>,
 }
 
 /// An object of a model's configuration.

@@ -125,6 +125,30 @@ pub mod code {
         IMAGE_MISMATCH = "image-mismatch";
         /// What an image brings.
         IMAGE_INVENTORY = "image-inventory";
+        /// A tensor with values that are no numbers, or infinite.
+        TENSOR_NONFINITE = "tensor-nonfinite";
+        /// A tensor with values that no weight has.
+        TENSOR_MAGNITUDE = "tensor-magnitude";
+        /// A program, script or archive in the bytes, low bytes or low bits of a tensor's elements.
+        TENSOR_PAYLOAD = "tensor-payload";
+        /// Text among the elements of a tensor.
+        TENSOR_TEXT = "tensor-text";
+        /// A tensor's shape is not what the model's configuration says.
+        TENSOR_SHAPE = "tensor-shape";
+        /// Scales of quantised blocks that no weight has.
+        TENSOR_QUANT_SCALE = "tensor-quant-scale";
+        /// A tensor of integers that is a program.
+        TENSOR_INTEGER_EXECUTABLE = "tensor-integer-executable";
+        /// A tensor whose elements are all equal.
+        TENSOR_CONSTANT = "tensor-constant";
+        /// Tensors with the same bytes.
+        TENSOR_DUPLICATE = "tensor-duplicate";
+        /// A tensor unlike those of the same role in other layers.
+        TENSOR_SIBLING = "tensor-sibling";
+        /// A tensor whose lowest bytes are unlike those of its siblings.
+        TENSOR_LOW_BITS = "tensor-low-bits";
+        /// A tensor is not the one that a manifest describes.
+        TENSOR_CHANGED = "tensor-changed";
         /// A host that the declared set does not name.
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.

@@ -82,11 +82,9 @@ pub mod policy;
 pub mod sink;
 pub mod source;
 pub mod span;
+#[doc(hidden)]
+pub mod tensor;
 pub mod verify;
-#[doc(hidden)]
-pub mod tensor;
-#[doc(hidden)]
-pub mod tensor;
 #[doc(hidden)]
 pub mod walk;
 pub mod yara;

@@ -18,6 +18,7 @@ mod junit;
 mod learn;
 mod limits;
 mod links;
+mod manifest;
 mod map;
 mod markdown;
 mod names;

@@ -203,6 +203,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &data::Data,
 ];
 
+/// What the pickle at `input` says, whoever holds it.
+pub(crate) fn pickled(input: &Input<'_>) -> Parse {
+    Parse::of(&pickle::Pickle, input)
+}
+
 /// The ids of all formats that are parsed or recognised, as [`Artifact::format`](crate::artifact::Artifact::format) has
 /// them, in the order in which equals are preferred.
 pub fn ids() -> impl ExactSizeIterator<Item = &'static str> {

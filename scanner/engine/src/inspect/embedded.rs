@@ -97,7 +97,7 @@ fn validate(artifact: &Closing<'_>, hit: &MagicHit) -> Option<(u64, &'static str
     }
 }
 
-fn elf(head: &[u8]) -> bool {
+pub(super) fn elf(head: &[u8]) -> bool {
     let Some([class, data, version]) = head.get(4..7) else {
         return false;
     };
@@ -135,7 +135,7 @@ fn pe(artifact: &Closing<'_>, signature: u64) -> Option<u64> {
     })
 }
 
-fn mach_o(head: &[u8]) -> bool {
+pub(super) fn mach_o(head: &[u8]) -> bool {
     let big = head.first() == Some(&0xfe);
     let word = |at: usize| -> Option<u32> {
         let bytes = head.get(at..at.checked_add(4)?)?.try_into().ok()?;

@@ -19,6 +19,7 @@ mod references;
 mod segments;
 mod targets;
 mod template;
+pub(crate) mod tensors;
 mod texts;
 mod torchscript;
 mod uncovered;
@@ -67,6 +68,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) text: Option<&'a TextResult>,
     /// Hosts in this artifact's own bytes.
     pub(crate) hosts: &'a [HostHit],
+    /// What the sweep saw of its tensors, by place.
+    pub(crate) tensors: &'a [tensors::Swept],
     /// Children that are slices, with their formats and whether code is expected there.
     pub(crate) slices: &'a [(Span, &'static str, bool)],
     /// Whether a limit or a failing read ended the parse: unclaimed bytes were then not looked at, and an error says so.
@@ -167,6 +170,7 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &segments::Segments,
     &targets::Targets,
     &template::Templates,
+    &tensors::Tensors,
     &texts::Texts,
     &torchscript::TorchScript,
     &uncovered::Uncovered,

@@ -52,7 +52,9 @@ fn finding(artifact: &Closing<'_>, span: Span) -> Finding {
     if !hosts.is_empty() {
         finding = finding.evidence("hosts", Value::List(hosts));
     }
-    let in_message = artifact.leaf_at(span.start()).is_some_and(|r| r.role == Role::Signature);
+    let in_message = artifact
+        .leaf_at(span.start())
+        .is_some_and(|r| r.role == Role::Signature);
     match (named, blank) {
         (true, _) => finding,
         (false, true) => finding.case("zeros"),
@@ -73,16 +75,13 @@ fn hosts(bytes: &[u8]) -> Vec<String> {
 /// An executable that is known to stand there.
 fn executable(artifact: &Closing<'_>, span: Span) -> Option<&'static str> {
     let held = artifact.slices.iter().find(|(slice, ..)| span.encloses(*slice));
-    held.map(|(_, format, _)| *format).filter(|format| *format != "data" && *format != "text")
+    held.map(|(_, format, _)| *format)
+        .filter(|format| *format != "data" && *format != "text")
 }
 
 /// The format that the bytes begin like.
 fn format(bytes: &[u8]) -> Option<&'static str> {
-    let probe = Probe {
-        head: bytes.get(..HEAD).unwrap_or(bytes),
-        tail: bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes),
-        length: bytes.len() as u64,
-    };
+    let probe = Probe::new(bytes.get(..HEAD).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes), bytes.len() as u64);
     let candidates = identify::identify(&probe);
     let certain = candidates.iter().find(|c| c.matched.strength == Strength::Certain);
     certain.map(|c| c.format.id())

@@ -4,15 +4,16 @@ use super::owners::Owners;
 use super::plan::{Plan, Sink, zero_gaps_are_padding};
 use super::tree::{Below, Node, Tree};
 use super::{Context, export, signed};
-use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorSummary};
-use crate::fact::Fact;
+use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorDigest, TensorSummary};
+use crate::fact::{Fact, Storage};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::inspect::container::{self, Around, Container};
+use crate::inspect::tensors::Swept as SweptTensor;
 use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
 use crate::sink::hosts::{Confidence, Encoding, HostHit};
-use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TextResult};
+use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TensorDigestSink, TextResult};
 use crate::source::{Quota, ReadAt};
 use crate::span::Span;
 use crate::verify::{Coverage, Signature};
@@ -29,6 +30,8 @@ struct Swept {
     magics: Vec<MagicHit>,
     matches: Vec<PatternHit>,
     more: Vec<(u32, u64)>,
+    tensors: Vec<SweptTensor>,
+    digests: BTreeMap<(Span, bool), ([u8; 32], Option<[u8; 32]>)>,
     findings: Findings,
     errors: Vec<ScanError>,
     outcomes: signed::Outcomes,
@@ -123,6 +126,11 @@ pub(super) fn close(
 fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners) -> Vec<Swept> {
     let mut swept: Vec<Swept> = tree.nodes.iter().map(|_| Swept::default()).collect();
     let Some(plan) = plan else { return swept };
+    for (node, error) in plan.errors {
+        if let Some(mine) = swept.get_mut(node) {
+            mine.errors.push(error);
+        }
+    }
     let base = |node: usize| tree.nodes.get(node).map_or(0, |n| n.window.start());
     for tap in plan.digests.into_iter().chain(plan.others) {
         let Some(mine) = swept.get_mut(tap.owner) else { continue };
@@ -184,6 +192,29 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                 }
             }
             Sink::Signed(sink, place) => mine.outcomes.take(place, sink.finish()),
+            Sink::Tensor(tensor) => {
+                let (spec, sink) = *tensor;
+                let scan = sink.finish();
+                if scan.dropped > 0 && mine.errors.len() < 16 {
+                    let message = format!(
+                        "{} more candidates for payloads in a tensor than are kept",
+                        scan.dropped
+                    );
+                    let at = tap.span.start().saturating_sub(start);
+                    mine.errors
+                        .push(ScanError::new(ErrorCode::LimitExceeded, message).at(at));
+                }
+                mine.tensors.push(SweptTensor {
+                    span: lowered(tap.span, start),
+                    spec,
+                    scan,
+                });
+            }
+            Sink::TensorDigest(tensor) => {
+                let (spec, sink) = *tensor;
+                let span = lowered(tap.span, start);
+                mine.digests.insert((span, spec.layout.is_some()), sink.finish());
+            }
             Sink::Patterns(sink) => share_patterns(ctx, tree, owners, sink.finish(), &mut swept),
         }
     }
@@ -264,6 +295,9 @@ fn close_node(
     if zero_gaps_are_padding(&node.ledger) {
         claim_zero_gaps(&mut node.ledger, &swept.fills);
     }
+    swept
+        .tensors
+        .sort_by_key(|tensor| (tensor.span, tensor.spec.layout.is_none()));
     swept.matches.sort_by_key(|hit| (hit.pattern, hit.span));
     let mut swept_errors = std::mem::take(&mut swept.errors);
     let mut findings = std::mem::take(&mut node.findings);
@@ -285,6 +319,7 @@ fn close_node(
         magics: &swept.magics,
         text: swept.text.as_ref(),
         hosts: &swept.hosts,
+        tensors: &swept.tensors,
         slices: &held.slices,
         cut_short: node.cut_short,
         signatures: &signatures,
@@ -382,6 +417,7 @@ fn close_node(
         sha256: swept.sha256,
         bytes,
         tensors: tensors(&node.facts),
+        tensor_digests: tensor_digests(&node, &swept.digests, swept_all && ctx.digests_tensors()),
         entropy: swept.entropy,
         verdict: policy::verdict(worst, complete, ctx.options.fail_on),
         hosts,
@@ -394,6 +430,7 @@ fn close_node(
         coverage,
         ledger: ctx.options.keep_ledgers.then_some(node.ledger),
         export: handed_up,
+        storages: storages(node.facts, place.level),
     }
 }
 
@@ -448,6 +485,47 @@ fn own_hosts(closing: &Closing<'_>, nested: Option<&str>) -> BTreeMap<String, Ho
         known.count = known.count.saturating_add(hit.count);
     }
     hosts
+}
+
+/// The tensors of a node with their digests.
+fn tensor_digests(
+    node: &Node,
+    digests: &BTreeMap<(Span, bool), ([u8; 32], Option<[u8; 32]>)>,
+    wanted: bool,
+) -> Vec<TensorDigest> {
+    let facts = node.facts.iter().filter(|_| wanted);
+    facts
+        .filter_map(|fact| match fact {
+            Fact::Tensor {
+                name,
+                dtype,
+                shape,
+                span,
+            } => {
+                let spec = super::spec(dtype, shape, *span, node.window.len());
+                let cut = span.intersect(Span::new(0, node.window.len()));
+                let known = digests.get(&(cut, spec.layout.is_some())).copied();
+                let (sha256, high) = match known {
+                    Some(known) => known,
+                    None if cut.is_empty() => TensorDigestSink::new(spec.width(), false).finish(),
+                    None => return None,
+                };
+                Some(TensorDigest::new(name, dtype, shape.clone(), cut, sha256, high))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The storages that a pickle names, which the archive around it holds.
+fn storages(facts: Vec<Fact>, level: u32) -> Vec<Storage> {
+    let nested = facts.into_iter().filter(|_| level > 0);
+    nested
+        .filter_map(|fact| match fact {
+            Fact::Storage(storage) => Some(*storage),
+            _ => None,
+        })
+        .collect()
 }
 
 fn tensors(facts: &[Fact]) -> Option<TensorSummary> {

@@ -15,12 +15,14 @@ mod plan;
 mod root;
 mod signed;
 mod sweep;
+mod tensors;
 mod tree;
 
 pub use root::{Scanner, Stream};
+pub(crate) use tensors::spec;
 
 use crate::custom::CustomRules;
-use crate::policy::Policy;
+use crate::policy::{Policy, TensorManifest};
 use crate::sink::PatternSet;
 use crate::source::{Limits, MemoryBudget};
 use crate::verify::TrustStore;
@@ -67,6 +69,10 @@ pub struct Options {
     pub policy: Policy,
     /// The roots that signers are trusted by.
     pub trust: Arc<TrustStore>,
+    /// Whether every tensor gets digests of its own.
+    pub digest_tensors: bool,
+    /// What the tensors are held against; takes their digests.
+    pub manifest: Option<Arc<TensorManifest>>,
     /// Whether closed artifacts keep their ledgers (for region maps).
     pub keep_ledgers: bool,
 }
@@ -85,6 +91,8 @@ impl Default for Options {
             yara: None,
             policy: Policy::default(),
             trust: TrustStore::built_in(),
+            digest_tensors: false,
+            manifest: None,
             keep_ledgers: false,
         }
     }
@@ -129,6 +137,11 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     pub(crate) fn quick(&self) -> bool {
         self.options.depth == Depth::Quick
+    }
+
+    /// Whether tensors get digests of their own.
+    pub(crate) fn digests_tensors(&self) -> bool {
+        self.options.digest_tensors || self.options.manifest.is_some()
     }
 
     /// The patterns of the user's rules.

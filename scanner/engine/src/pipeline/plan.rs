@@ -2,13 +2,16 @@
 
 use super::owners::Owners;
 use super::signed;
+use super::tensors;
 use super::tree::{Node, Tree};
 use crate::fact::Fact;
+use crate::finding::ScanError;
 use crate::ledger::{Fill, Gaps, Role};
 use crate::sink::hosts::HostSink;
 use crate::sink::signed::SignedSink;
 use crate::sink::{
-    CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, PatternSet, PatternSink, TextSink,
+    CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, PatternSet, PatternSink, TensorDigestSink,
+    TensorSink, TensorSpec, TextSink,
 };
 use crate::span::Span;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ pub(super) enum Sink {
     Patterns(Box<PatternSink>),
     /// A request of a verifier, with the places of its plan and of itself.
     Signed(Box<SignedSink>, (usize, usize)),
+    Tensor(Box<(TensorSpec, TensorSink)>),
+    TensorDigest(Box<(TensorSpec, TensorDigestSink)>),
     Text(Box<TextSink>),
 }
 
@@ -52,6 +57,8 @@ impl Tap {
             Sink::Magic(sink) => sink.feed(offset, bytes),
             Sink::Patterns(sink) => sink.feed(offset, bytes),
             Sink::Signed(sink, _) => sink.feed(offset, bytes),
+            Sink::Tensor(tensor) => tensor.1.feed(bytes),
+            Sink::TensorDigest(tensor) => tensor.1.feed(bytes),
             Sink::Text(sink) => sink.feed(offset, bytes),
         }
     }
@@ -61,12 +68,20 @@ impl Tap {
 pub(super) struct Plan {
     pub(super) digests: Vec<Tap>,
     pub(super) others: Vec<Tap>,
+    /// What will not be looked at, and by which node that is told.
+    pub(super) errors: Vec<(usize, ScanError)>,
 }
 
 /// All taps of the tree over a source of `length` bytes; `patterns` are those of the user's rules.
-pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&Arc<PatternSet>>) -> Plan {
+pub(super) fn plan(
+    tree: &Tree,
+    length: u64,
+    owners: &Owners,
+    patterns: Option<&Arc<PatternSet>>,
+    digests_tensors: bool,
+) -> Plan {
     let whole = Span::new(0, length);
-    let (mut digests, mut others) = (Vec::new(), Vec::new());
+    let (mut digests, mut others, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for (owner, node) in tree.nodes.iter().enumerate() {
         digests.push(Tap {
             span: node.window,
@@ -75,6 +90,8 @@ pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&
         });
         signed::taps(owner, node, &mut digests, &mut others);
         others.extend(fills(owner, node));
+        let of_tensors = digests_tensors.then_some(&mut digests);
+        errors.extend(tensors::taps(owner, node, &mut others, of_tensors).map(|error| (owner, error)));
         if crate::format::language::is_text(node.format) {
             others.push(Tap {
                 span: node.window,
@@ -127,7 +144,11 @@ pub(super) fn plan(tree: &Tree, length: u64, owners: &Owners, patterns: Option<&
     for taps in [&mut digests, &mut others] {
         taps.sort_by_key(|t| t.span.start());
     }
-    Plan { digests, others }
+    Plan {
+        digests,
+        others,
+        errors,
+    }
 }
 
 /// The taps of `--depth quick`: padding and unclaimed bytes only, in ascending order.
@@ -142,6 +163,7 @@ pub(super) fn fills_only(tree: &Tree) -> Plan {
     Plan {
         digests: Vec::new(),
         others,
+        errors: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::owners::Owners;
 use super::tree::Place;
-use super::{Context, Options, Progress, close, directory, plan, sweep, tree};
+use super::{Context, Options, Progress, close, directory, plan, sweep, tensors, tree};
 use crate::artifact::{Artifact, ByteCounts, Kind, Report};
 use crate::finding::{ErrorCode, ScanError};
 use crate::inspect::container::{Want, is_layer};
@@ -106,6 +106,7 @@ impl Scanner {
         }
         groups.extend(streamed.map(|(_, group)| group));
         self.decide(&mut groups);
+        let manifest = self.options.digest_tensors.then(|| policy::TensorManifest::of(&groups));
         // One root is the usual case, and its artifacts need no second copy.
         let artifacts = match groups.len() {
             1 => groups.pop().unwrap_or_default(),
@@ -124,6 +125,7 @@ impl Scanner {
             excluded: roots.iter().fold(0, |n, r| n.saturating_add(r.excluded)),
             complete,
             verdict: policy::verdict(worst, complete, self.options.fail_on),
+            manifest,
             yara: self.options.yara.as_ref().map(|yara| yara.info().clone()),
             rules: match &self.options.custom {
                 Some(custom) => Arc::clone(custom.catalogue()),
@@ -164,6 +166,9 @@ impl Scanner {
         if let Some(set) = &self.options.declared {
             policy::hold(set, groups, self.options.rules(), self.options.fail_on);
         }
+        if let Some(manifest) = &self.options.manifest {
+            policy::hold_tensors(manifest, groups, self.options.rules(), self.options.fail_on);
+        }
         for group in groups {
             self.options
                 .policy
@@ -195,11 +200,12 @@ impl Report {
 pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadAt>, place: Place) -> Vec<Artifact> {
     let level = place.level;
     let mut tree = tree::parse(ctx, quota, source, place);
+    tensors::attach(&mut tree);
     let owners = Owners::new(&tree);
     let mut taps = if ctx.quick() {
         plan::fills_only(&tree)
     } else {
-        plan::plan(&tree, source.len(), &owners, ctx.patterns())
+        plan::plan(&tree, source.len(), &owners, ctx.patterns(), ctx.digests_tensors())
     };
     let outcome = match (source.is_empty(), ctx.quick()) {
         (true, _) => Ok(()),
@@ -233,6 +239,7 @@ pub(super) fn place(path: &Path) -> Place {
         want: Want::Nothing,
         layer: is_layer(path.as_os_str().as_bytes()),
         layout: None,
+        storage: None,
     }
 }
 
@@ -339,6 +346,7 @@ pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> A
         bytes: ByteCounts::default(),
         hosts: BTreeMap::new(),
         tensors: None,
+        tensor_digests: Vec::new(),
         entropy: None,
         findings: Vec::new(),
         suppressed: Vec::new(),
@@ -350,5 +358,6 @@ pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> A
         coverage: None,
         ledger: None,
         export: None,
+        storages: Vec::new(),
     }
 }

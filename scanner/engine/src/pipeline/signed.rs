@@ -145,7 +145,9 @@ pub(super) fn judge(
     let mut inherited: Vec<Option<Coverage>> = tree.nodes.iter().map(|_| None).collect();
     let mut judged = Vec::with_capacity(tree.nodes.len());
     for index in 0..tree.nodes.len() {
-        let Some(node) = tree.nodes.get_mut(index) else { continue };
+        let Some(node) = tree.nodes.get_mut(index) else {
+            continue;
+        };
         let mut found = outcomes.get_mut(index).map(std::mem::take).unwrap_or_default();
         if swept && let Err(error) = late(ctx, quota, source, node, &mut found) {
             node.errors.push(error);

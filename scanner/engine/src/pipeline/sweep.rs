@@ -129,7 +129,7 @@ fn balance(length: u64, plan: &mut Plan) {
 fn threaded(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(usize)) -> Result<(), ScanError> {
     let (to_hash, hash) = mpsc::sync_channel::<(u64, usize, Vec<u8>)>(TILES);
     let (give_back, free) = mpsc::channel::<Vec<u8>>();
-    let Plan { digests, others } = plan;
+    let Plan { digests, others, .. } = plan;
     std::thread::scope(|scope| {
         let hasher = scope.spawn(move || {
             let mut digests = Feeder::new(digests);
@@ -239,9 +239,17 @@ mod tests {
     use super::*;
     use crate::ledger::Fill;
     use crate::pipeline::plan::Sink;
-    use crate::sink::{DigestSink, FillSink, HistogramSink, MagicSink, TextSink};
+    use crate::sink::{DigestSink, FillSink, HistogramSink, MagicSink, TensorSink, TensorSpec, TextSink};
+    use crate::tensor::Layout;
     use proptest::prelude::*;
     use sha2::{Digest, Sha256};
+
+    fn tensor(dtype: &str, length: u64) -> Sink {
+        let spec = TensorSpec {
+            layout: Layout::parse(dtype),
+        };
+        Sink::Tensor(Box::new((spec, TensorSink::new(spec, length))))
+    }
 
     fn taps(spans: &[(u64, u64)]) -> Vec<Tap> {
         let mut taps: Vec<Tap> = Vec::new();
@@ -253,6 +261,10 @@ mod tests {
                 Sink::Histogram(Box::<HistogramSink>::default()),
                 Sink::Magic(Box::new(MagicSink::new(100))),
                 Sink::Text(Box::<TextSink>::default()),
+                tensor("F32", end - start),
+                tensor("BF16", end - start),
+                tensor("U8", end - start),
+                tensor("Q4_0", end - start),
             ] {
                 taps.push(Tap { span, owner, sink });
             }
@@ -276,7 +288,11 @@ mod tests {
                 Sink::Histogram(s) => format!("{} {}", t.owner, s.finish()),
                 Sink::Magic(s) => format!("{} {:?}", t.owner, s.finish()),
                 Sink::Text(s) => format!("{} {:?}", t.owner, s.finish()),
-                Sink::Compare(_) | Sink::Crc(_) | Sink::Hosts(_) | Sink::Patterns(_) | Sink::Signed(..) => String::new(),
+                Sink::Tensor(s) => format!("{} {:?}", t.owner, s.1.finish()),
+                Sink::TensorDigest(s) => format!("{} {:?}", t.owner, s.1.finish()),
+                Sink::Compare(_) | Sink::Crc(_) | Sink::Hosts(_) | Sink::Patterns(_) | Sink::Signed(..) => {
+                    String::new()
+                }
             })
             .collect()
     }

@@ -1,10 +1,10 @@
 //! Parse: the tree of artifacts that are slices of one source, and what had to be decoded on the way.
 
-use super::{Context, decode, root, signed};
+use super::{Context, decode, root, signed, tensors};
 use crate::artifact::Artifact;
-use crate::fact::Fact;
+use crate::fact::{Fact, Storage};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
-use crate::format::{Child, Format, Input, Layout, Parse, ReadLog, Source};
+use crate::format::{self, Child, Format, Input, Layout, Parse, ReadLog, Source};
 use crate::identify::{self, Candidate, HEAD, Probe, Strength, TAIL};
 use crate::inspect::container::{Want, is_layer};
 use crate::ledger::{Ledger, Role};
@@ -13,6 +13,7 @@ use crate::source::{AssembledSource, Limits, Quota, ReadAt, read_full_at};
 use crate::span::Span;
 use crate::verify::Plan;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub(super) struct Place {
     pub(super) layer: bool,
     /// What its bytes are, where the container knows it: they are not identified then.
     pub(super) layout: Option<Layout>,
+    /// What its bytes are the elements of, where a model beside it says so.
+    pub(super) storage: Option<Box<Storage>>,
 }
 
 impl Place {
@@ -56,6 +59,7 @@ impl Place {
             want: Want::of(name),
             layer: self.layer || is_layer(name),
             layout: None,
+            storage: None,
         }
     }
 }
@@ -196,6 +200,9 @@ impl Parser<'_, '_> {
         }
         claim_unexamined(&mut node);
         self.gaps(&mut node, &mut children);
+        if let Some(storage) = node.place.storage.take() {
+            node.facts.push(tensors::tensor(&storage, whole));
+        }
         self.signatures(&mut node);
         (node, children)
     }
@@ -226,7 +233,9 @@ impl Parser<'_, '_> {
             return;
         };
         // Decoding comes now: a codec completes its parent's account. Slices wait until the node is whole.
-        for child in std::mem::take(&mut parse.children) {
+        let mut parsed = std::mem::take(&mut parse.children);
+        let mut storages = self.storages(&mut parsed, reading.id());
+        for child in parsed {
             let slot = node.below.len();
             node.below.push(Below::Closed(Vec::new()));
             match child.source {
@@ -248,8 +257,19 @@ impl Parser<'_, '_> {
                     if let Some(bytes) = decoded {
                         let mut place = node.place.child(&child.name, child.expected, node.format);
                         place.layout = layout;
+                        place.storage = storages.remove(&child.name).map(Box::new);
+                        let mut closed = root::examine(self.ctx, self.quota, &bytes, place);
+                        if let Some(folder) = child.name.strip_suffix(b"data.pkl") {
+                            let named = closed.first_mut().map(|a| std::mem::take(&mut a.storages));
+                            storages.extend(
+                                named
+                                    .unwrap_or_default()
+                                    .into_iter()
+                                    .map(|storage| (tensors::member_name(folder, &storage.key), storage)),
+                            );
+                        }
                         if let Some(below) = node.below.get_mut(slot) {
-                            *below = Below::Closed(root::examine(self.ctx, self.quota, &bytes, place));
+                            *below = Below::Closed(closed);
                         }
                     }
                 }
@@ -277,6 +297,52 @@ impl Parser<'_, '_> {
         signed::plans(node, &input);
         self.ctx
             .count_read(self.quota.limits().max_structure.saturating_sub(left.get()));
+    }
+
+    /// The storages that a stored `data.pkl` among `children` names, by the member that holds each: members that are
+    /// compressed are decoded before it is examined by itself. One that is compressed too is put first.
+    fn storages(&mut self, children: &mut [Child], format: &'static str) -> HashMap<Vec<u8>, Storage> {
+        /// Pickles of models: names and shapes, no elements.
+        const LONGEST: u64 = 64 << 20;
+        let mut found = HashMap::new();
+        if format != "zip" || !children.iter().any(|c| matches!(c.source, Source::Decoded { .. })) {
+            return found;
+        }
+        let Some(at) = children.iter().position(|child| child.name.ends_with(b"/data.pkl")) else {
+            return found;
+        };
+        match children.get(at).map(|child| (&child.source, &child.name)) {
+            Some((Source::Slice(span), name)) if span.len() <= LONGEST => {
+                let left = Cell::new(self.quota.limits().max_structure);
+                let window = span
+                    .intersect(Span::new(0, self.window.len()))
+                    .shifted(self.window.start());
+                let deadline = self.quota.deadline();
+                let input = Input::new(
+                    self.source.as_ref(),
+                    window,
+                    &left,
+                    self.log,
+                    deadline,
+                    self.ctx.quick(),
+                );
+                let parsed = catch_unwind(AssertUnwindSafe(|| format::pickled(&input)));
+                let folder = name.strip_suffix(b"data.pkl").unwrap_or_default();
+                for fact in parsed.map(|parse| parse.facts).unwrap_or_default() {
+                    if let Fact::Storage(storage) = fact {
+                        found.insert(tensors::member_name(folder, &storage.key), *storage);
+                    }
+                }
+            }
+            // The order of a format's children is the order of its report: only this one moves.
+            Some((Source::Decoded { .. }, _)) => {
+                if let Some(before) = children.get_mut(..=at) {
+                    before.rotate_right(1);
+                }
+            }
+            _ => {}
+        }
+        found
     }
 
     /// A second certain format: a nested artifact when it lies in bytes nobody claimed, a polyglot when it starts

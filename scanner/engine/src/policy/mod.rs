@@ -5,6 +5,7 @@
 mod baseline;
 mod decide;
 mod declared;
+mod manifest;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,8 @@ mod tests;
 pub use baseline::{Baseline, BaselineEntry};
 pub use decide::{Allow, Override, Policy};
 pub(crate) use declared::hold;
+pub(crate) use manifest::hold_tensors;
+pub use manifest::{ManifestEntry, TensorManifest};
 pub use scope::{PathGlob, Scope};
 
 use crate::artifact::{Judged, Verdict};

@@ -21,6 +21,7 @@ pub mod hosts;
 mod magic;
 mod patterns;
 pub(crate) mod signed;
+pub mod tensor;
 mod text;
 
 pub use compare::CompareSink;
@@ -30,4 +31,5 @@ pub use fill::{FillResult, FillSink};
 pub use histogram::HistogramSink;
 pub use magic::{Magic, MagicHit, MagicSink};
 pub use patterns::{PatternHit, PatternScan, PatternSet, PatternSink};
+pub use tensor::{TensorDigestSink, TensorScan, TensorSink, TensorSpec};
 pub use text::{TextResult, TextSink};

@@ -221,7 +221,9 @@ fn total(at: u64, bytes: &[u8]) -> u64 {
     let (words, last) = rest.as_chunks::<2>();
     // Of 4096 words the sum fits 32 bits, in which the compiler adds many at once.
     let middle = words.chunks(4096).fold(0u64, |sum, some| {
-        let part = some.iter().fold(0u32, |sum, word| sum.wrapping_add(u32::from(u16::from_le_bytes(*word))));
+        let part = some
+            .iter()
+            .fold(0u32, |sum, word| sum.wrapping_add(u32::from(u16::from_le_bytes(*word))));
         sum.saturating_add(u64::from(part))
     });
     let last = last.first().map_or(0, |low| u64::from(*low));

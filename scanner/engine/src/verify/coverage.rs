@@ -108,8 +108,14 @@ mod tests {
         let outer = Coverage::new(100, &verified(&[(0, 40), (60, 80)], &[(40, 44), (90, 100)]), None).unwrap();
         assert_eq!(outer.counts(), (60, 14, 26));
         let inner = outer.of_slice(Span::new(30, 95));
-        assert_eq!(inner.covered.iter().collect::<Vec<_>>(), [Span::new(0, 10), Span::new(30, 50)]);
-        assert_eq!(inner.excluded, [(Span::new(10, 14), "test"), (Span::new(60, 65), "test")]);
+        assert_eq!(
+            inner.covered.iter().collect::<Vec<_>>(),
+            [Span::new(0, 10), Span::new(30, 50)]
+        );
+        assert_eq!(
+            inner.excluded,
+            [(Span::new(10, 14), "test"), (Span::new(60, 65), "test")]
+        );
         assert_eq!(inner.counts(), (30, 9, 26));
         let both = Coverage::new(65, &verified(&[(8, 20)], &[]), Some(&inner)).unwrap();
         assert_eq!(both.counts(), (40, 5, 20));

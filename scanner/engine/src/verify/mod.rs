@@ -41,8 +41,8 @@ mod report;
 mod trust;
 
 pub use coverage::{Coverage, Why};
-pub use trust::{TrustError, TrustStore};
 pub use report::{Answer, ChainAnswer, Countersignature, Signature, Time};
+pub use trust::{TrustError, TrustStore};
 
 use crate::fact::Fact;
 use crate::finding::{Finding, Findings, ScanError};

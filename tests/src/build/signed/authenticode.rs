@@ -84,7 +84,12 @@ fn fields(image: &[u8]) -> (usize, usize) {
 
 fn without_fields(image: &[u8], end: usize) -> Vec<u8> {
     let (checksum, directory) = fields(image);
-    [&image[..checksum], &image[checksum + 4..directory], &image[directory + 8..end]].concat()
+    [
+        &image[..checksum],
+        &image[checksum + 4..directory],
+        &image[directory + 8..end],
+    ]
+    .concat()
 }
 
 /// The bytes that the digest of `image` is over.

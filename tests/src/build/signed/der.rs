@@ -68,7 +68,9 @@ pub fn time(value: &str) -> Vec<u8> {
 
 /// An object identifier, dotted.
 pub fn oid(dotted: &str) -> Vec<u8> {
-    let mut arcs = dotted.split('.').map(|arc| arc.parse::<u64>().expect("arcs are numbers"));
+    let mut arcs = dotted
+        .split('.')
+        .map(|arc| arc.parse::<u64>().expect("arcs are numbers"));
     let first = arcs.next().expect("two arcs") * 40 + arcs.next().expect("two arcs");
     let mut content = Vec::new();
     for arc in std::iter::once(first).chain(arcs) {

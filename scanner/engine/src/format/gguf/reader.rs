@@ -20,6 +20,11 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
     }
 
+    /// Whether numbers begin with their most significant byte.
+    pub(super) fn is_big_endian(&self) -> bool {
+        self.big
+    }
+
     /// The offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.cursor.position()

@@ -68,7 +68,8 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, count: u64, alignment: u64, out:
                 }
                 out.padding(pad, Fill::Zero, "padding before the data");
             }
-            data(infos, Span::new(aligned.min(length), length), alignment, out);
+            let data_span = Span::new(aligned.min(length), length);
+            data(infos, data_span, alignment, reader.is_big_endian(), out);
             Ok(())
         }
     }
@@ -160,7 +161,7 @@ fn size(kind: u32, dims: &[u64], place: Span, out: &mut Parse) -> Option<u64> {
 }
 
 /// Claims the tensors' bytes and the padding after each.
-fn data(mut infos: Vec<Info>, data: Span, alignment: u64, out: &mut Parse) {
+fn data(mut infos: Vec<Info>, data: Span, alignment: u64, big_endian: bool, out: &mut Parse) {
     let (mut missing, mut first_missing, mut needed) = (0u64, String::new(), 0u64);
     if !infos.is_sorted_by_key(|info| info.offset) {
         let rule = "gguf: tensor data is not in the order of the tensor infos (gguf.cpp)";
@@ -211,7 +212,11 @@ fn data(mut infos: Vec<Info>, data: Span, alignment: u64, out: &mut Parse) {
         shape.reverse();
         out.fact(Fact::Tensor {
             name: String::from_utf8_lossy(&info.name).into(),
-            dtype: types::of(info.kind).map_or_else(|| format!("type {}", info.kind).into(), |t| t.name.into()),
+            dtype: match types::of(info.kind) {
+                None => format!("type {}", info.kind).into(),
+                Some(known) if big_endian => format!(">{}", known.name).into(),
+                Some(known) => known.name.into(),
+            },
             shape,
             span: span.intersect(Span::new(0, data.end())),
         });

@@ -75,6 +75,13 @@ pub(super) fn read(body: &[u8]) -> Option<Datatype> {
         10 => "array".to_owned(),
         _ => return None,
     };
+    // Bit 0 is the byte order (IV.A.2.d); such elements are spelled as NumPy does.
+    let name = match class {
+        0 if bits & 1 == 1 && bits & 8 == 0 => format!(">u{size}"),
+        0 if bits & 1 == 1 => format!(">i{size}"),
+        1 if bits & 1 == 1 => format!(">f{size}"),
+        _ => name,
+    };
     let name = name.into();
     Some(Datatype { name, size, kind })
 }

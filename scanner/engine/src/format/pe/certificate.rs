@@ -172,7 +172,9 @@ fn entry(
         .end()
         .min(left.end());
     let value = der(image, blob, out);
-    let fill = value.map(|value| Span::new(value.end(), next)).filter(|fill| fill.len() <= PAD);
+    let fill = value
+        .map(|value| Span::new(value.end(), next))
+        .filter(|fill| fill.len() <= PAD);
     fact.certificates.push(WinCertificate {
         header,
         value,

@@ -67,6 +67,12 @@ impl Machine<'_, '_, '_> {
             return (None, None);
         }
         let (module, name) = self.uses.names(id);
+        if module == "torch._utils"
+            && matches!(name, "_rebuild_tensor" | "_rebuild_tensor_v2")
+            && let Some(storage) = self.storages.last_mut().filter(|storage| storage.shape.is_none())
+        {
+            storage.shape = Some(arguments.item(2));
+        }
         match (module, name) {
             // `cls.__new__(cls, ...)`, as `NEWOBJ` does.
             ("copyreg", "__newobj__" | "__newobj_ex__") => {

@@ -49,6 +49,10 @@ pub(super) struct Storage {
     pub(super) class: GlobalId,
     pub(super) key: Text,
     pub(super) elements: u64,
+    /// The text before the call that is under way: the name of what it makes, in a dictionary of tensors.
+    pub(super) name: Option<Text>,
+    /// The shape that the call gives it.
+    pub(super) shape: Option<Value>,
 }
 
 /// The machine of one stream.
@@ -459,11 +463,17 @@ impl<'u, 'i, 'a> Machine<'u, 'i, 'a> {
         match (kind.as_deref(), known.as_deref()) {
             (Some("storage"), Some([_, Value::Global(class), Value::Text(key), _, Value::Int(elements), ..])) => {
                 self.note(*class, CallableUse::Called, id, at);
+                let name = self.stack.iter().rev().take(6).find_map(|value| match value {
+                    Value::Text(text) => Some(*text),
+                    _ => None,
+                });
                 if let (Ok(elements), true) = (u64::try_from(*elements), self.storages.len() < (1 << 16)) {
                     self.storages.push(Storage {
                         class: *class,
                         key: *key,
                         elements,
+                        name,
+                        shape: None,
                     });
                 }
             }

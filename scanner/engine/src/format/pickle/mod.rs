@@ -37,6 +37,7 @@ mod zfile;
 pub(super) use layers::is_known as is_layer;
 
 use super::{Cursor, Format, Input, Parse};
+use crate::fact::Fact;
 use crate::finding::{ErrorCode, ScanError};
 use crate::identify::{Match, Probe};
 use crate::ledger::Gaps;
@@ -101,7 +102,15 @@ fn streams(input: &Input<'_>, uses: &mut Uses, out: &mut Parse) {
         let ended = stream::read(&mut cursor, input, uses, number, out);
         let stopped = matches!(ended.how, How::Stopped(_));
         if let How::Stopped(value) = ended.how {
-            legacy.add(number, value, ended.storages);
+            legacy.add(number, value, &ended.storages);
+            if !legacy.is_torch {
+                let mut seen = std::collections::HashSet::new();
+                for storage in ended.storages {
+                    if seen.insert(storage.key.clone()) {
+                        out.fact(Fact::Storage(Box::new(storage)));
+                    }
+                }
+            }
             if number == 5 && legacy.is_torch {
                 torch::storages(&mut cursor, &ended.texts, &legacy.storages, out);
             }
@@ -183,11 +192,11 @@ struct Legacy {
 }
 
 impl Legacy {
-    fn add(&mut self, number: u64, value: Value, storages: Vec<StorageKey>) {
+    fn add(&mut self, number: u64, value: Value, storages: &[StorageKey]) {
         match number {
             1 => self.is_torch = value == Value::TorchMagic,
             2 => self.is_torch &= value == Value::Int(1001),
-            4 if self.is_torch => self.storages = storages,
+            4 if self.is_torch => self.storages = storages.to_vec(),
             _ => {}
         }
     }

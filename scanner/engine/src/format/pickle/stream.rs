@@ -41,8 +41,7 @@ pub(super) enum How {
     Cut,
 }
 
-/// A storage that a stream names: its key, its class's name, its number of elements.
-pub(super) type StorageKey = (Box<str>, Box<str>, u64);
+pub(super) use crate::fact::Storage as StorageKey;
 
 /// What is known after a stream.
 pub(super) struct Ended {
@@ -482,7 +481,23 @@ impl Reader<'_, '_, '_, '_, '_> {
         let storages = std::mem::take(&mut self.machine.storages);
         let resolve = |s: super::machine::Storage| {
             let key = self.machine.text(Value::Text(s.key))?;
-            Some((key, Box::from(self.machine.uses.names(s.class).1), s.elements))
+            let shape = s.shape.and_then(|shape| {
+                let (items, length) = self.machine.arena.as_tuple(shape)?;
+                let dims = items.iter().map(|item| match item {
+                    Value::Int(n) => u64::try_from(*n).ok(),
+                    _ => None,
+                });
+                let dims: Vec<u64> = dims.collect::<Option<_>>()?;
+                let all = dims.iter().try_fold(1u64, |n, dim| n.checked_mul(*dim));
+                (u64::try_from(dims.len()).ok() == Some(length) && all == Some(s.elements)).then_some(dims)
+            });
+            Some(StorageKey {
+                key,
+                name: s.name.and_then(|name| self.machine.text(Value::Text(name))),
+                dtype: Box::from(self.machine.uses.names(s.class).1.trim_end_matches("Storage")),
+                elements: s.elements,
+                shape: shape.unwrap_or_else(|| vec![s.elements]),
+            })
         };
         storages.into_iter().filter_map(resolve).collect()
     }

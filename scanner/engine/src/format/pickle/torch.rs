@@ -10,20 +10,21 @@ use std::collections::HashMap;
 
 /// Claims the storages that stand at the cursor, for `keys`, whose classes and counts `named` tells.
 pub(super) fn storages(cursor: &mut Cursor<'_, '_>, keys: &[Box<str>], named: &[StorageKey], out: &mut Parse) {
-    let by_key: HashMap<&str, (&str, u64)> = named.iter().map(|(key, class, n)| (&**key, (&**class, *n))).collect();
+    let by_key: HashMap<&str, &StorageKey> = named.iter().rev().map(|named| (&*named.key, named)).collect();
     for key in keys {
         let at = Span::saturating_at(cursor.position(), 8);
         let count = match cursor.u64_le() {
             Ok(count) => count,
             Err(fault) => return out.fault(&fault, "torch: storage size"),
         };
-        let Some((class, size, stated)) = by_key.get(&**key).and_then(|(c, n)| Some((*c, element_size(c)?, *n))) else {
+        let known = by_key.get(&**key).copied();
+        let Some((known, size)) = known.and_then(|known| Some((known, element_size(&known.dtype)?))) else {
             return out.malformed(
                 at,
                 "torch: a storage that the object does not name, or of an unknown type",
             );
         };
-        if count != stated {
+        if count != known.elements {
             return out.malformed(at, "torch: a storage's size is not the one its persistent id states");
         }
         let data = count.checked_mul(size).map_or(u64::MAX, |n| n);
@@ -31,11 +32,10 @@ pub(super) fn storages(cursor: &mut Cursor<'_, '_>, keys: &[Box<str>], named: &[
             Ok(span) => {
                 out.leaf(at, Role::Header, format!("storage {key} size"));
                 out.leaf(span, Role::Tensor, format!("storage {key}"));
-                let dtype = class.trim_end_matches("Storage");
                 out.fact(Fact::Tensor {
-                    name: key.clone(),
-                    dtype: dtype.into(),
-                    shape: vec![count],
+                    name: known.name.clone().unwrap_or_else(|| key.clone()),
+                    dtype: known.dtype.clone(),
+                    shape: known.shape.clone(),
                     span,
                 });
             }
@@ -49,15 +49,14 @@ pub(super) fn storages(cursor: &mut Cursor<'_, '_>, keys: &[Box<str>], named: &[
     }
 }
 
-/// Bytes of one element of a storage class.
-fn element_size(class: &str) -> Option<u64> {
-    Some(match class {
-        "ComplexDoubleStorage" => 16,
-        "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
-        "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
-        "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
-        "CharStorage" | "ByteStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" | "QUInt4x2Storage"
-        | "QUInt2x4Storage" | "UntypedStorage" => 1,
+/// Bytes of one element of a storage, by its class without `Storage`.
+fn element_size(dtype: &str) -> Option<u64> {
+    Some(match dtype {
+        "ComplexDouble" => 16,
+        "Double" | "Long" | "ComplexFloat" => 8,
+        "Float" | "Int" | "QInt32" => 4,
+        "Half" | "BFloat16" | "Short" => 2,
+        "Char" | "Byte" | "Bool" | "QInt8" | "QUInt8" | "QUInt4x2" | "QUInt2x4" | "Untyped" => 1,
         _ => return None,
     })
 }

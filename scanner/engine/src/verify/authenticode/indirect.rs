@@ -96,7 +96,10 @@ fn page_hashes(value: Tlv<'_>) -> Result<Option<PageHashes>, DerFault> {
     let bytes = table.string()?;
     let entry = algorithm.length().saturating_add(4);
     if bytes.is_empty() || !bytes.len().is_multiple_of(entry) {
-        return Err(fault(table.value.start(), "page hashes that are not a whole number of entries"));
+        return Err(fault(
+            table.value.start(),
+            "page hashes that are not a whole number of entries",
+        ));
     }
     let mut by_offset = BTreeMap::new();
     for one in bytes.chunks_exact(entry) {

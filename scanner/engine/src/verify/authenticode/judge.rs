@@ -8,9 +8,7 @@ use crate::verify::algorithm::Algorithm;
 use crate::verify::cms::chain::{self, Anchor, Budget, Need, Unanchored};
 use crate::verify::cms::timestamp::{self, Timestamp};
 use crate::verify::cms::{SignedData, SignerFault, SignerInfo, oid};
-use crate::verify::{
-    Answer, Artifact, ChainAnswer, Countersignature, Outcome, Pending, Signature, Time, Verified,
-};
+use crate::verify::{Answer, Artifact, ChainAnswer, Countersignature, Outcome, Pending, Signature, Time, Verified};
 use crate::walk::der::DerFaultKind;
 
 impl Pending for Image {
@@ -73,7 +71,12 @@ impl Judge<'_> {
         report.reason = Some(why.to_owned());
         report.nested = nested;
         self.out.reports.push(report);
-        self.invalid(span, "malformed", format!("the signature cannot be read: {why}"), "malformed");
+        self.invalid(
+            span,
+            "malformed",
+            format!("the signature cannot be read: {why}"),
+            "malformed",
+        );
     }
 
     fn outcome(&self, at: usize) -> &Outcome {
@@ -105,7 +108,10 @@ impl Judge<'_> {
         let data = match found.data {
             Ok(data) => data,
             Err(fault) if fault.kind == DerFaultKind::Limit => {
-                let error = ScanError::new(ErrorCode::LimitExceeded, format!("a signature was not verified: {}", fault.rule));
+                let error = ScanError::new(
+                    ErrorCode::LimitExceeded,
+                    format!("a signature was not verified: {}", fault.rule),
+                );
                 self.out.errors.push(error.at(fault.offset));
                 let mut report = Signature::new(SCHEME);
                 report.reason = Some(fault.rule.to_owned());
@@ -125,7 +131,11 @@ impl Judge<'_> {
         self.structure.extend(strangers(&data));
         let [signer] = data.signers.as_slice() else {
             let count = data.signers.len();
-            return self.broken(found.span, &format!("it has {count} signers, and Authenticode has one"), found.nested);
+            return self.broken(
+                found.span,
+                &format!("it has {count} signers, and Authenticode has one"),
+                found.nested,
+            );
         };
         self.attributes(signer);
         let content = match &found.content {
@@ -151,7 +161,8 @@ impl Judge<'_> {
             };
             self.intact(signer, &data, same, &mut report, found.span);
             if let Some(algorithm) = content.algorithm.filter(|a| a.is_weak()) {
-                self.weak.push((format!("the image's digest is {}", algorithm.as_str()), found.span));
+                self.weak
+                    .push((format!("the image's digest is {}", algorithm.as_str()), found.span));
             }
             self.pages(content, &mut report, found.span);
         }
@@ -195,7 +206,12 @@ impl Judge<'_> {
             (Err(fault), _) if fault.is_wrong() => {
                 report.intact = Answer::No;
                 report.reason = Some(fault.reason().to_owned());
-                self.invalid(span, "signer", format!("the signature is not good: {}", fault.reason()), "signer");
+                self.invalid(
+                    span,
+                    "signer",
+                    format!("the signature is not good: {}", fault.reason()),
+                    "signer",
+                );
             }
             (_, Content::Differs) => {
                 report.intact = Answer::No;
@@ -255,7 +271,8 @@ impl Judge<'_> {
     /// The signer's name, chain and time.
     fn signer(&mut self, signer: &SignerInfo<'_>, data: &SignedData<'_>, report: &mut Signature, span: Span) {
         if let Some(algorithm) = signer.digest_algorithm().filter(|a| a.is_weak()) {
-            self.weak.push((format!("the signature is over {}", algorithm.as_str()), span));
+            self.weak
+                .push((format!("the signature is over {}", algorithm.as_str()), span));
         }
         let Some(at) = signer.certificate(&data.certificates) else {
             return;
@@ -274,7 +291,8 @@ impl Judge<'_> {
             moment: stamped.unwrap_or(certificate.not_after),
         };
         let chain = chain::build(&data.certificates, at, self.artifact.trust, need, &mut self.budget);
-        self.weak.extend(chain.weak.into_iter().map(|what| (printable(what.as_bytes()), span)));
+        self.weak
+            .extend(chain.weak.into_iter().map(|what| (printable(what.as_bytes()), span)));
         match chain.anchor {
             Anchor::Root(root) => {
                 report.chain = ChainAnswer::Anchored;
@@ -295,7 +313,9 @@ impl Judge<'_> {
                     Unanchored::SelfSigned => finding.case("self-signed"),
                     Unanchored::Expired(_) => finding.case("expired"),
                     Unanchored::Purpose(_) => finding.case("purpose"),
-                    Unanchored::NotAuthority(_) | Unanchored::Forged(_) | Unanchored::Critical(_) => finding.case("broken"),
+                    Unanchored::NotAuthority(_) | Unanchored::Forged(_) | Unanchored::Critical(_) => {
+                        finding.case("broken")
+                    }
                     _ => finding,
                 });
                 report.anchor = Some(reason);
@@ -306,8 +326,11 @@ impl Judge<'_> {
                 "nobody but the signer says when it was signed: it is good until {}, when its certificate ends",
                 certificate.not_after.rfc3339()
             );
-            self.out
-                .finding(Finding::new(code::SIGNATURE_TIME, span, message).case("none").key("time"));
+            self.out.finding(
+                Finding::new(code::SIGNATURE_TIME, span, message)
+                    .case("none")
+                    .key("time"),
+            );
         }
     }
 
@@ -330,7 +353,11 @@ impl Judge<'_> {
                 self.out.finding(finding.case("broken").key("countersignature"));
             }
             if let Some(algorithm) = stamp.digest.filter(|a| a.is_weak()) {
-                let message = format!("the countersignature of {} is over {}", stamp.authority, algorithm.as_str());
+                let message = format!(
+                    "the countersignature of {} is over {}",
+                    stamp.authority,
+                    algorithm.as_str()
+                );
                 self.weak.push((printable(message.as_bytes()), span));
             }
             report.countersignatures.push(Countersignature {
@@ -360,7 +387,11 @@ impl Judge<'_> {
             return;
         };
         let mut wrong = 0u64;
-        let requests = self.image.pages.iter().filter(|(algorithm, ..)| *algorithm == hashes.algorithm);
+        let requests = self
+            .image
+            .pages
+            .iter()
+            .filter(|(algorithm, ..)| *algorithm == hashes.algorithm);
         for (_, first, count) in requests.take(1) {
             for at in *first..first.saturating_add(*count) {
                 match self.outcome(at) {
@@ -379,9 +410,11 @@ impl Judge<'_> {
     }
 
     fn weaknesses(&mut self) {
-        let strong = self.out.reports.iter().any(|r| {
-            r.intact == Answer::Yes && r.digest.is_some_and(|d| d != Algorithm::Sha1.as_str())
-        });
+        let strong = self
+            .out
+            .reports
+            .iter()
+            .any(|r| r.intact == Answer::Yes && r.digest.is_some_and(|d| d != Algorithm::Sha1.as_str()));
         let mut weak = std::mem::take(&mut self.weak);
         weak.dedup();
         for (what, span) in weak {
@@ -441,5 +474,7 @@ fn strangers(data: &SignedData<'_>) -> Vec<Span> {
         next = next.saturating_add(1);
     }
     let all = data.certificates.iter().enumerate();
-    all.filter(|(at, _)| !known.contains(at)).map(|(_, c)| c.der.span()).collect()
+    all.filter(|(at, _)| !known.contains(at))
+        .map(|(_, c)| c.der.span())
+        .collect()
 }

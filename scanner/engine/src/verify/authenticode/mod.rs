@@ -243,7 +243,10 @@ fn each_signature<'a>(bytes: &'a [u8], base: u64, take: &mut dyn FnMut(Found<'a>
             Ok(data) => {
                 let inner = data.signers.iter().flat_map(|s| &s.unsigned);
                 let inner = inner.filter(|a| a.oid == oid::MS_NESTED).flat_map(|a| &a.values);
-                let mut found: Vec<_> = inner.take(MOST).map(|v| (SignedData::read(*v), v.span(), true)).collect();
+                let mut found: Vec<_> = inner
+                    .take(MOST)
+                    .map(|v| (SignedData::read(*v), v.span(), true))
+                    .collect();
                 found.reverse();
                 open.append(&mut found);
                 match data.content {

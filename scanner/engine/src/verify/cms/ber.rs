@@ -32,7 +32,9 @@ pub(crate) fn to_der(bytes: &[u8]) -> Result<(Vec<u8>, usize), DerFault> {
         // Values that end here are written into what holds them.
         while let Some(frame) = open.last() {
             let ends = match frame.end {
-                Some(end) if at > end => return Err(at_fault(frame.start, "element exceeds the one around it (8.1.4)")),
+                Some(end) if at > end => {
+                    return Err(at_fault(frame.start, "element exceeds the one around it (8.1.4)"));
+                }
                 Some(end) => at == end,
                 None => bytes.get(at..).is_some_and(|rest| rest.starts_with(&[0, 0])),
             };
@@ -84,7 +86,9 @@ pub(crate) fn to_der(bytes: &[u8]) -> Result<(Vec<u8>, usize), DerFault> {
         }
         let length = length.ok_or_else(|| at_fault(start, "indefinite length of a primitive value (8.1.3.2)"))?;
         let end = at.saturating_add(length);
-        let content = bytes.get(at..end).ok_or_else(|| at_fault(start, "unexpected end (8.1.1.1)"))?;
+        let content = bytes
+            .get(at..end)
+            .ok_or_else(|| at_fault(start, "unexpected end (8.1.1.1)"))?;
         at = end;
         match open.last_mut() {
             Some(outer) if outer.joins() && identifier == 0x04 => outer.content.extend_from_slice(content),

@@ -83,7 +83,9 @@ impl<'a> Certificate<'a> {
         let mut validity = Elements::of(parts.universal(16)?);
         let mut moment = || -> Result<Moment, DerFault> {
             let next = validity.next_element()?;
-            Moment::parse(next.ok_or_else(|| super::element::fault(tbs.header.start(), "a validity without two times"))?)
+            Moment::parse(
+                next.ok_or_else(|| super::element::fault(tbs.header.start(), "a validity without two times"))?,
+            )
         };
         let (not_before, not_after) = (moment()?, moment()?);
         let subject = parts.universal(16)?.encoding;
@@ -244,4 +246,3 @@ impl<'a> Extensions<'a> {
         Some(true)
     }
 }
-

@@ -5,8 +5,8 @@
 
 use super::certificate::Certificate;
 use super::time::Moment;
-use crate::verify::algorithm::{Algorithm, Refusal};
 use crate::verify::TrustStore;
+use crate::verify::algorithm::{Algorithm, Refusal};
 
 /// The longest path, the signer and the root among it.
 const DEEPEST: usize = 10;
@@ -87,9 +87,13 @@ impl Unanchored {
             Self::Expired(name) => format!("the certificate of {name} was not valid then"),
             Self::Purpose(name) => format!("the certificate of {name} is not for this purpose"),
             Self::NotAuthority(name) => format!("the certificate of {name} is not an authority's"),
-            Self::Critical(name) => format!("the certificate of {name} has a critical extension that is not understood"),
+            Self::Critical(name) => {
+                format!("the certificate of {name} has a critical extension that is not understood")
+            }
             Self::Forged(name) => format!("the certificate of {name} is not signed by the issuer that it names"),
-            Self::Unsupported(name) => format!("the certificate of {name} is signed by an algorithm that is not computed"),
+            Self::Unsupported(name) => {
+                format!("the certificate of {name} is signed by an algorithm that is not computed")
+            }
             Self::Bound => "the search met its bound".to_owned(),
         }
     }
@@ -156,7 +160,10 @@ impl Search<'_, '_> {
         }
         match self.best.take() {
             Some((why, path)) => (Anchor::None(why), path),
-            None => (Anchor::None(Unanchored::Unknown("of an unreadable certificate".to_owned())), vec![leaf]),
+            None => (
+                Anchor::None(Unanchored::Unknown("of an unreadable certificate".to_owned())),
+                vec![leaf],
+            ),
         }
     }
 
@@ -202,7 +209,11 @@ impl Search<'_, '_> {
         }
         if last.is_self_issued() && last.verify_by(last).is_ok() {
             self.fail(
-                if is_leaf { Unanchored::SelfSigned } else { Unanchored::Unknown(name) },
+                if is_leaf {
+                    Unanchored::SelfSigned
+                } else {
+                    Unanchored::Unknown(name)
+                },
                 path,
             );
             return None;

@@ -56,7 +56,10 @@ impl<'a> Elements<'a> {
     pub(crate) fn universal(&mut self, number: u32) -> Result<Tlv<'a>, DerFault> {
         match self.next_element()? {
             Some(tlv) if tlv.tag.is_universal(number) => Ok(tlv),
-            Some(tlv) => Err(fault(tlv.header.start(), "an element of another type than the schema has here")),
+            Some(tlv) => Err(fault(
+                tlv.header.start(),
+                "an element of another type than the schema has here",
+            )),
             None => Err(fault(self.whole.end(), "an element of the schema is missing")),
         }
     }

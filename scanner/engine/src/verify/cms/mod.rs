@@ -322,7 +322,13 @@ impl<'a> SignerInfo<'a> {
                 as_set(*set)
             }
         };
-        match verify(&self.algorithm, Some(digest), &certificate.key, &message, self.signature) {
+        match verify(
+            &self.algorithm,
+            Some(digest),
+            &certificate.key,
+            &message,
+            self.signature,
+        ) {
             Ok(()) => Ok(()),
             Err(Refusal::Wrong) => Err(SignerFault::Signature),
             Err(Refusal::Unsupported) => Err(SignerFault::Unsupported),

@@ -76,11 +76,15 @@ fn text(value: Tlv<'_>) -> String {
         // BMPString, UniversalString.
         30 => {
             let units = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            char::decode_utf16(units)
+                .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
         }
         28 => {
             let units = bytes.as_chunks::<4>().0.iter().map(|four| u32::from_be_bytes(*four));
-            units.map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            units
+                .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
         }
         // TeletexString: in practice Latin-1.
         20 => bytes.iter().map(|b| char::from(*b)).collect(),

@@ -45,7 +45,9 @@ impl Moment {
             .saturating_mul(3600)
             .saturating_add(minute.saturating_mul(60))
             .saturating_add(second);
-        Ok(Self(days(year, month, day).saturating_mul(86_400).saturating_add(seconds)))
+        Ok(Self(
+            days(year, month, day).saturating_mul(86_400).saturating_add(seconds),
+        ))
     }
 
     /// The moment as RFC 3339 writes it, in UTC.
@@ -84,7 +86,9 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         .saturating_add(of_era.div_euclid(4))
         .saturating_sub(of_era.div_euclid(100))
         .saturating_add(of_year);
-    era.saturating_mul(146_097).saturating_add(of_era).saturating_sub(719_468)
+    era.saturating_mul(146_097)
+        .saturating_add(of_era)
+        .saturating_sub(719_468)
 }
 
 /// The inverse of [`days`].
@@ -106,7 +110,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = of_year
         .saturating_sub(shifted.saturating_mul(153).saturating_add(2).div_euclid(5))
         .saturating_add(1);
-    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
+    let month = if shifted < 10 {
+        shifted.saturating_add(3)
+    } else {
+        shifted.saturating_sub(9)
+    };
     let year = year.saturating_add(era.saturating_mul(400));
     (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
 }

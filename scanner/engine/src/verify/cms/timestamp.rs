@@ -8,8 +8,8 @@ use super::chain::{self, Anchor, Budget, Chain, Need};
 use super::element::Elements;
 use super::time::Moment;
 use super::{SignedData, SignerInfo, oid};
-use crate::verify::algorithm::{Algorithm, Identifier};
 use crate::verify::TrustStore;
+use crate::verify::algorithm::{Algorithm, Identifier};
 use crate::walk::der::{DerFault, Tlv};
 
 /// What one countersignature proves.
@@ -79,7 +79,9 @@ pub(crate) fn of(
 /// The one to believe: a good one of a known authority, else a good one, else any.
 pub(crate) fn best(all: &[Timestamp]) -> Option<&Timestamp> {
     let anchored = all.iter().find(|t| t.is_anchored());
-    anchored.or_else(|| all.iter().find(|t| t.moment.is_some())).or_else(|| all.first())
+    anchored
+        .or_else(|| all.iter().find(|t| t.moment.is_some()))
+        .or_else(|| all.first())
 }
 
 /// A token over `signed` (RFC 3161, 2.4.2).
@@ -106,7 +108,16 @@ fn token(value: Tlv<'_>, signed: &[u8], trust: &TrustStore, budget: &mut Budget)
         unknown.wrong = false;
         return unknown;
     };
-    let mut stamp = by(KIND, signer, &data.certificates, Some(oid::TST_INFO), content, moment, trust, budget);
+    let mut stamp = by(
+        KIND,
+        signer,
+        &data.certificates,
+        Some(oid::TST_INFO),
+        content,
+        moment,
+        trust,
+        budget,
+    );
     if algorithm.digest(signed) != stated {
         stamp.fault = Some("the time stamp is about another signature".to_owned());
         stamp.wrong = true;
@@ -151,7 +162,10 @@ fn countersignature(
     stamp
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a signature is verified by, each of its own kind")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a signature is verified by, each of its own kind"
+)]
 fn by(
     kind: &'static str,
     signer: &SignerInfo<'_>,

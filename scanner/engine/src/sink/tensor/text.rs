@@ -1,0 +1,190 @@
+//! Runs of printable text among the bytes of a tensor.
+//!
+//! A run of N bytes has a byte at every Nth position: one look in N, and a walk back where it is printable, finds every
+//! run without looking at most of the bytes.
+
+/// The shortest run that is kept.
+pub const SHORTEST: u64 = 96;
+/// Runs that are kept; more are counted.
+const MOST: usize = 16;
+/// Bytes of a run that are looked at for what it is made of.
+const SAMPLE: usize = 512;
+
+/// A run of printable text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextRun {
+    /// The offset of its first byte in the tensor.
+    pub offset: u64,
+    /// Its length.
+    pub length: u64,
+}
+
+/// A running search.
+#[derive(Default)]
+pub(super) struct TextRuns {
+    /// Printable bytes at the end of what was fed so far.
+    open: u64,
+    at: u64,
+    runs: Vec<TextRun>,
+    longest: Option<TextRun>,
+    bytes: u64,
+}
+
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r')
+}
+
+impl TextRuns {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let shortest = usize::try_from(SHORTEST).unwrap_or(usize::MAX);
+        let mut from = 0usize;
+        if self.open > 0 {
+            from = leading(bytes);
+            self.open = self.open.saturating_add(wide(from));
+            if from == bytes.len() {
+                self.at = self.at.saturating_add(wide(bytes.len()));
+                return;
+            }
+            self.close(self.at.saturating_add(wide(from)));
+        }
+        // Everything before `from` is settled: a run that begins there or later is looked for.
+        while let Some(last) = from.checked_add(shortest).and_then(|end| end.checked_sub(1)) {
+            let Some(window) = bytes.get(from..=last) else { break };
+            let trailing = trailing(window);
+            if trailing < window.len() {
+                from = last.saturating_add(1).saturating_sub(trailing);
+                if trailing == 0 {
+                    continue;
+                }
+                // The run begins at `from`; whether it is long enough, the next look says.
+                continue;
+            }
+            let more = leading(bytes.get(last.saturating_add(1)..).unwrap_or_default());
+            let length = window.len().saturating_add(more);
+            let end = from.saturating_add(length);
+            self.open = wide(length);
+            if end == bytes.len() {
+                self.at = self.at.saturating_add(wide(bytes.len()));
+                return;
+            }
+            self.close(self.at.saturating_add(wide(end)));
+            from = end;
+        }
+        let rest = bytes.get(from..).unwrap_or_default();
+        self.open = wide(trailing(rest));
+        self.at = self.at.saturating_add(wide(bytes.len()));
+    }
+
+    fn close(&mut self, end: u64) {
+        let length = std::mem::take(&mut self.open);
+        if length < SHORTEST {
+            return;
+        }
+        let run = TextRun {
+            offset: end.saturating_sub(length),
+            length,
+        };
+        self.bytes = self.bytes.saturating_add(length);
+        if self.longest.is_none_or(|known| known.length < length) {
+            self.longest = Some(run);
+        }
+        if self.runs.len() < MOST {
+            self.runs.push(run);
+        }
+    }
+
+    /// The first runs and the longest, by offset.
+    pub(super) fn finish(mut self) -> Vec<TextRun> {
+        self.close(self.at);
+        let mut runs = self.runs;
+        runs.extend(self.longest.filter(|longest| !runs.contains(longest)));
+        runs
+    }
+}
+
+/// Whether printable bytes read as text rather than as one number over and over: letters, and many different bytes.
+pub fn reads_as_text(bytes: &[u8]) -> bool {
+    let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
+    let mut seen = [false; 256];
+    let (mut letters, mut different) = (0usize, 0usize);
+    for byte in sample {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'\n' | b'/' | b'.' | b',' | b'_' | b'-') {
+            letters = letters.saturating_add(1);
+        }
+        if let Some(seen) = seen.get_mut(usize::from(*byte))
+            && !std::mem::replace(seen, true)
+        {
+            different = different.saturating_add(1);
+        }
+    }
+    different >= 12 && letters >= sample.len().saturating_sub(sample.len() / 4)
+}
+
+fn leading(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| is_printable(**b)).count()
+}
+
+fn trailing(bytes: &[u8]) -> usize {
+    bytes.iter().rev().take_while(|b| is_printable(**b)).count()
+}
+
+fn wide(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn runs(bytes: &[u8], tile: usize) -> Vec<TextRun> {
+        let mut search = TextRuns::default();
+        for piece in bytes.chunks(tile) {
+            search.feed(piece);
+        }
+        search.finish()
+    }
+
+    fn expected(bytes: &[u8]) -> Vec<TextRun> {
+        let (mut all, mut start) = (Vec::new(), None);
+        for (at, byte) in bytes.iter().chain(&[0u8]).enumerate() {
+            match (is_printable(*byte), start) {
+                (true, None) => start = Some(at),
+                (false, Some(from)) => {
+                    if wide(at - from) >= SHORTEST {
+                        all.push(TextRun {
+                            offset: wide(from),
+                            length: wide(at - from),
+                        });
+                    }
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn every_long_run_is_found_however_the_bytes_are_cut(
+            parts in proptest::collection::vec((0usize..40, 1usize..260), 0..8),
+            tile in prop_oneof![Just(1usize), Just(7), Just(95), Just(4096), 1usize..300],
+        ) {
+            let mut bytes = Vec::new();
+            for (noise, text) in parts {
+                bytes.extend(std::iter::repeat_n(0x9au8, noise));
+                bytes.extend(std::iter::repeat_n(b'a', text));
+            }
+            prop_assert_eq!(runs(&bytes, tile), expected(&bytes));
+        }
+    }
+
+    #[test]
+    fn one_number_over_and_over_is_no_text() {
+        assert!(!reads_as_text(&[0x66, 0x2e].repeat(200)));
+        assert!(reads_as_text(
+            b"https://example.org/a and https://example.net/b, some words of a sentence\n"
+        ));
+    }
+}
