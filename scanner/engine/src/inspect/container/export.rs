@@ -3,6 +3,7 @@
 //! A container is judged when its members are closed and gone. What their names, digests and formats do not tell is kept
 //! here until then: the text of a manifest, the names of a shard's tensors, what a Python source does when it is imported.
 
+use super::model::Outline;
 use super::python::{self, Act};
 use crate::fact::Fact;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -124,8 +125,8 @@ pub(crate) enum Export {
     TooLong(u64),
     /// What it does when it is imported.
     Python(Box<[Act]>),
-    /// The tensors it holds, sorted by the hash of their names, and the sum of their bytes.
-    Tensors(Box<[u64]>, u64),
+    /// The tensors it holds, sorted by the hash of their names, the sum of their bytes, and what their shapes say.
+    Tensors(Box<[u64]>, u64, Outline),
     /// It holds more tensors than are taken.
     ManyTensors,
 }
@@ -150,17 +151,19 @@ impl Export {
     pub(crate) fn of_tensors(facts: &[Fact]) -> Option<Self> {
         let mut hashes = Vec::new();
         let mut bytes = 0u64;
+        let mut outline = Outline::default();
         for fact in facts {
             if let Fact::Tensor { name, span, .. } = fact {
                 if hashes.len() >= MOST_TENSORS {
                     return Some(Self::ManyTensors);
                 }
+                outline.add(fact);
                 hashes.push(tensor_hash(name));
                 bytes = bytes.saturating_add(span.len());
             }
         }
         hashes.sort_unstable();
-        (!hashes.is_empty()).then(|| Self::Tensors(hashes.into(), bytes))
+        (!hashes.is_empty()).then(|| Self::Tensors(hashes.into(), bytes, outline))
     }
 
     /// About how many bytes it takes.
@@ -169,7 +172,7 @@ impl Export {
             Self::Text(text) => text.len(),
             Self::TooLong(_) | Self::ManyTensors => 0,
             Self::Python(acts) => acts.iter().fold(0usize, |n, act| n.saturating_add(act.weight())),
-            Self::Tensors(hashes, _) => hashes.len().saturating_mul(8),
+            Self::Tensors(hashes, ..) => hashes.len().saturating_mul(8),
         };
         u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(64)
     }

@@ -7,6 +7,9 @@
 
 mod configs;
 mod serving;
+mod shapes;
+
+pub(crate) use shapes::Outline;
 
 use super::python::{self, Act, ActKind};
 use super::{Container, Export, Inspection, Kind, Member, Outcome, join};
@@ -14,7 +17,7 @@ use crate::finding::{Value as Evidence, code};
 use crate::policy::shown;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `remote-code`, `import-code`, `path-traversal`.
+/// `remote-code`, `import-code`, `path-traversal`, `tensor-shape`.
 pub(super) struct Model;
 
 impl Inspection for Model {
@@ -23,6 +26,7 @@ impl Inspection for Model {
             let mut named = configs::inspect(container, folder, out);
             serving::inspect(container, folder, &mut named, out);
             sources(container, folder, &named, out);
+            shapes::inspect(container, folder, out);
         }
     }
 }

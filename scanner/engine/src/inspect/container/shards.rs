@@ -91,7 +91,7 @@ fn index(
                     }
                     let file = container.file(&join(member.folder(), shard.as_bytes()));
                     let tensors = match file.and_then(Member::export) {
-                        Some(Export::Tensors(names, bytes)) => Some((&**names, *bytes)),
+                        Some(Export::Tensors(names, bytes, _)) => Some((&**names, *bytes)),
                         _ => None,
                     };
                     shards.insert(shard.clone().into_owned(), Shard { tensors, found: 0 });
