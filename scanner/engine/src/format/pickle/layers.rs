@@ -87,8 +87,10 @@ fn is_layer(head: &[u8], length: u64) -> bool {
         | [0x78, ..]
         | [0x5d, 0, 0, ..] => {
             let probe = Probe::new(head, head, length.max(u64::try_from(head.len()).unwrap_or(0)));
-            formats(&probe).first().is_some_and(|c| {
-                matches!(c.format.id(), "gzip" | "bzip2" | "xz" | "zstd" | "zlib" | "lzma") && c.matched.start == 0
+            // What a stream stores as it is may look surer than the stream: a pickle further on is told as one.
+            formats(&probe).iter().any(|c| {
+                let stream = matches!(c.format.id(), "gzip" | "bzip2" | "xz" | "zstd" | "zlib" | "lzma");
+                stream && c.matched.start == 0
             })
         }
         _ => identify::is_nested(head, length),
