@@ -147,7 +147,7 @@ impl Accumulator {
             } => {
                 let mut stats = moments.finish();
                 let element = |value: u64| value.checked_div(parts).unwrap_or(0);
-                stats.elements = element(stats.values);
+                stats.elements = stats.values.checked_div(parts).unwrap_or(0);
                 stats.first_nonfinite = stats.first_nonfinite.map(element);
                 stats.first_abs_max = stats.first_abs_max.map(element);
                 stats.constant = runs.constant();

@@ -3,13 +3,13 @@
 use super::LARGE;
 use super::dtype::Dtype;
 use super::exact::Exact;
-use super::moments::bin;
 use super::number;
+use super::portable::bin;
 use super::runs::Runs;
 use super::stats::Stats;
 
 /// Codes that are counted together in four tables, so that equal neighbours do not wait for each other.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// Below this the tables cost more than they save.
 const SMALL: usize = 512;
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Plain Rust.
     Portable,
-    /// AVX2 with FMA and F16C.
+    /// AVX2 with F16C.
     Avx2,
     /// AVX-512 F and DQ.
     Avx512,
@@ -50,6 +50,12 @@ impl Isa {
     fn present(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => super::avx2::present(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => super::avx512::present(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
             _ => false,
         }
     }
@@ -58,6 +64,12 @@ impl Isa {
     /// type, leaves the lanes as they were and the chunk to the portable path.
     pub(super) fn run(self, wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Chunk {
         let done: Option<Chunk> = match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => super::avx2::run(wide, bytes, lanes),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => super::avx512::run(wide, bytes, lanes),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => super::neon::run(wide, bytes, lanes),
             _ => None,
         };
         done.unwrap_or_else(|| portable::run(wide, bytes, lanes))

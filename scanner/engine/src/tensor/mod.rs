@@ -16,8 +16,8 @@
 //!
 //! # Why the numbers are the same everywhere
 //!
-//! Element `i` of wide types is added to lane `i % 8`, in ascending order, as a 64-bit float: every instruction set does
-//! the same additions in the same order. After each 65,536 elements the lanes go into a fixed-point sum that holds every
+//! Element `i` of wide types is added to lane `i % 8` as a 64-bit float, two elements at a time, in ascending order: every
+//! instruction set does the same additions in the same order. After each 65,536 elements the lanes go into a fixed-point sum that holds every
 //! power of two the type can give, so nothing depends on how many blocks came before. Types of 8 bits and less are counted
 //! by code, and their sums are made from the counts. No result depends on where the pieces were cut or on the thread.
 
@@ -31,11 +31,17 @@
 )]
 
 mod accumulator;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod codes;
 mod dtype;
 mod exact;
 mod isa;
 mod moments;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod number;
 mod portable;
 mod quant;

@@ -4,8 +4,8 @@ use super::LARGE;
 use super::exact::Exact;
 use super::isa::Isa;
 use super::number;
-use super::portable::{self, LANES, Lanes, Wide};
-use super::stats::{EXPONENT_BINS, LOWEST_EXPONENT, LowByte, SAMPLE_ALL, SAMPLE_STEP, Stats};
+use super::portable::{self, Exponents, GROUP, Lanes, Wide};
+use super::stats::{EXPONENT_BINS, LowByte, SAMPLE_ALL, SAMPLE_STEP, Stats};
 
 /// Values whose lanes go into the exact sums together.
 const BLOCK: u64 = 65_536;
@@ -32,7 +32,7 @@ pub(super) struct Moments {
     abs_max: f64,
     first_abs_max: Option<u64>,
     first_nonfinite: Option<u64>,
-    exponents: [u64; EXPONENT_BINS],
+    exponents: Exponents,
     low_byte: Option<Box<LowByte>>,
 }
 
@@ -62,14 +62,14 @@ impl Moments {
             abs_max: -1.0,
             first_abs_max: None,
             first_nonfinite: None,
-            exponents: [0; EXPONENT_BINS],
+            exponents: [[0; EXPONENT_BINS]; 2],
             low_byte: wide.is_float().then(|| Box::new(LowByte { counts: [0; 256] })),
         }
     }
 
-    /// Bytes that fill the lanes.
+    /// Bytes of a group.
     pub(super) fn unit(wide: Wide) -> usize {
-        wide.width().saturating_mul(LANES)
+        wide.width().saturating_mul(GROUP)
     }
 
     /// Takes whole units; whole elements as the last piece.
@@ -134,7 +134,7 @@ impl Moments {
     fn skipped(&mut self, bytes: &[u8]) -> (f64, f64) {
         let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
         let start = self.count;
-        portable::each(self.wide, bytes, 1, &mut |at, value| {
+        portable::each(self.wide, bytes, &mut |at, value| {
             if portable::fits(value) {
                 return;
             }
@@ -175,22 +175,8 @@ impl Moments {
         let Some(bytes) = bytes.get(skip.saturating_mul(width)..) else {
             return;
         };
-        let exponents = &mut self.exponents;
-        portable::each(self.wide, bytes, step, &mut |_, value| {
-            if value != 0.0
-                && value.is_finite()
-                && let Some(count) = exponents.get_mut(bin(value))
-            {
-                *count = count.wrapping_add(1);
-            }
-        });
-        if let Some(low) = &mut self.low_byte {
-            for byte in bytes.iter().step_by(step.saturating_mul(width)) {
-                if let Some(count) = low.counts.get_mut(usize::from(*byte)) {
-                    *count = count.saturating_add(1);
-                }
-            }
-        }
+        let low_byte = self.low_byte.as_mut().map(|low| &mut low.counts);
+        portable::sample(self.wide, bytes, step, &mut self.exponents, low_byte);
     }
 
     /// The index of an element of this chunk.
@@ -210,6 +196,10 @@ impl Moments {
     pub(super) fn finish(mut self) -> Stats {
         self.fold();
         let [first, second, fourth] = self.sums;
+        let [mut exponents, others] = self.exponents;
+        for (count, other) in exponents.iter_mut().zip(others) {
+            *count = count.wrapping_add(other);
+        }
         let mut stats = Stats {
             elements: self.count,
             values: self.count,
@@ -219,7 +209,7 @@ impl Moments {
             zeros: self.zeros,
             abs_max: self.abs_max.max(0.0),
             large: self.large,
-            exponents: self.exponents,
+            exponents,
             low_byte: self.low_byte,
             first_nonfinite: self.first_nonfinite,
             first_abs_max: self.first_abs_max,
@@ -246,12 +236,6 @@ impl Stats {
         self.fourth_moment = fourth.value();
         self.kurtosis = fourth.over_square(second);
     }
-}
-
-/// The bin of [`Stats::exponents`] for a finite value other than zero.
-pub(super) fn bin(value: f64) -> usize {
-    let above = number::exponent(value).saturating_sub(i64::from(LOWEST_EXPONENT));
-    usize::try_from(above.max(0)).unwrap_or(0).min(EXPONENT_BINS - 1)
 }
 
 /// Reverses the bytes of every element.

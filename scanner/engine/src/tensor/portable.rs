@@ -1,9 +1,14 @@
 //! What every instruction set must equal: the kernels in plain Rust, and the passes that are rare or light.
 
 use super::number;
+use super::stats::{EXPONENT_BINS, LOWEST_EXPONENT};
 
+/// Elements that are compared before one looks whether any was equal.
+const TOGETHER: usize = 64;
 /// Lanes of a sum.
 pub(super) const LANES: usize = 8;
+/// Elements that are added together, two to each lane.
+pub(super) const GROUP: usize = 16;
 
 /// An element type of 16 bits or more, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +25,25 @@ pub(super) enum Wide {
     U16,
 }
 
-/// Sums of the values, of their squares and of their fourth powers: the value of index `i` is in lane `i % 8`.
+/// Sums of the values, of their squares and of their fourth powers. The value of index `i` is in lane `i % 8`; of a group
+/// of sixteen, each lane gets the sum of its two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Lanes {
     pub(super) sum: [f64; LANES],
     pub(super) square: [f64; LANES],
     pub(super) fourth: [f64; LANES],
+}
+
+impl Lanes {
+    /// The lanes in another order.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn map(&self, order: impl Fn([f64; LANES]) -> [f64; LANES]) -> Self {
+        Self {
+            sum: order(self.sum),
+            square: order(self.square),
+            fourth: order(self.fourth),
+        }
+    }
 }
 
 /// What a kernel says of a chunk besides the sums.
@@ -38,6 +56,46 @@ pub(super) struct Chunk {
     pub(super) zeros: u64,
     /// Values that were not added: NaN, infinities, and what [`fits`] keeps out.
     pub(super) skipped: u64,
+}
+
+impl Chunk {
+    /// From registers of numbers; `None` when a value is beyond what [`fits`] lets in, NaN aside. `tiny` counts what is
+    /// closer to zero than [`TINY`], zeros included.
+    pub(super) fn of(min: &[f64], max: &[f64], zeros: u64, tiny: u64) -> Option<Self> {
+        let min = min.iter().fold(f64::INFINITY, |a, b| a.min(*b));
+        let max = max.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        (max < GREAT && min > -GREAT && tiny == zeros).then_some(Self {
+            min,
+            max,
+            zeros,
+            skipped: 0,
+        })
+    }
+
+    /// From registers of numbers that all fit when they are finite.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn of_narrow(min: &[f32], max: &[f32], zeros: u64) -> Self {
+        Self {
+            min: f64::from(min.iter().fold(f32::INFINITY, |a, b| a.min(*b))),
+            max: f64::from(max.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b))),
+            zeros,
+            skipped: 0,
+        }
+    }
+}
+
+/// Adds the elements behind a kernel's last group.
+pub(super) fn rest(wide: Wide, bytes: &[u8], lanes: &mut Lanes, chunk: Chunk) -> Chunk {
+    if bytes.is_empty() {
+        return chunk;
+    }
+    let rest = run(wide, bytes, lanes);
+    Chunk {
+        min: chunk.min.min(rest.min),
+        max: chunk.max.max(rest.max),
+        zeros: chunk.zeros.wrapping_add(rest.zeros),
+        skipped: rest.skipped,
+    }
 }
 
 /// 2^250 and its reciprocal: between them, fourth powers stay in the range of `f64`.
@@ -130,19 +188,49 @@ pub(super) fn run(wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Chunk {
 
 fn run_as<E: Element<W>, const W: usize>(bytes: &[u8], lanes: &mut Lanes) -> Chunk {
     let (elements, _) = bytes.as_chunks::<W>();
-    let (groups, rest) = elements.as_chunks::<LANES>();
-    let mut least = [f64::INFINITY; LANES];
-    let mut greatest = [f64::NEG_INFINITY; LANES];
-    let (mut zeros, mut skipped) = ([0u64; LANES], [0u64; LANES]);
+    let (groups, rest) = elements.as_chunks::<GROUP>();
+    let mut ends = Ends::new();
     let mut sums = *lanes;
-    let mut add = |group: &[[u8; W]]| {
-        let lanes = sums.sum.iter_mut().zip(&mut sums.square).zip(&mut sums.fourth);
-        let ends = least.iter_mut().zip(&mut greatest);
-        let counts = zeros.iter_mut().zip(&mut skipped);
-        for (((bytes, ((sum, square), fourth)), (least, greatest)), (zeros, skipped)) in
-            group.iter().zip(lanes).zip(ends).zip(counts)
-        {
-            let value = E::value(*bytes);
+    for group in groups {
+        sums.add(ends.take(group.iter().map(|element| E::value(*element))));
+    }
+    if !rest.is_empty() {
+        sums.add(ends.take(rest.iter().map(|element| E::value(*element))));
+    }
+    *lanes = sums;
+    Chunk {
+        min: ends.least.iter().fold(f64::INFINITY, |a, b| a.min(*b)),
+        max: ends.greatest.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b)),
+        zeros: ends.zeros.iter().fold(0, |a, b| a.wrapping_add(*b)),
+        skipped: ends.skipped.iter().fold(0, |a, b| a.wrapping_add(*b)),
+    }
+}
+
+/// Extremes and counts by the place in a group.
+struct Ends {
+    least: [f64; GROUP],
+    greatest: [f64; GROUP],
+    zeros: [u64; GROUP],
+    skipped: [u64; GROUP],
+}
+
+impl Ends {
+    fn new() -> Self {
+        Self {
+            least: [f64::INFINITY; GROUP],
+            greatest: [f64::NEG_INFINITY; GROUP],
+            zeros: [0; GROUP],
+            skipped: [0; GROUP],
+        }
+    }
+
+    /// A group with zero for what does not fit and for what is not there.
+    #[inline]
+    fn take(&mut self, values: impl Iterator<Item = f64>) -> [f64; GROUP] {
+        let mut taken = [0.0; GROUP];
+        let ends = self.least.iter_mut().zip(&mut self.greatest);
+        let counts = self.zeros.iter_mut().zip(&mut self.skipped);
+        for (((value, taken), (least, greatest)), (zeros, skipped)) in values.zip(&mut taken).zip(ends).zip(counts) {
             let fits = fits(value);
             *zeros = zeros.wrapping_add(u64::from(value == 0.0));
             *skipped = skipped.wrapping_add(u64::from(!fits));
@@ -150,35 +238,90 @@ fn run_as<E: Element<W>, const W: usize>(bytes: &[u8], lanes: &mut Lanes) -> Chu
             let high = if fits { value } else { f64::NEG_INFINITY };
             *least = if low < *least { low } else { *least };
             *greatest = if high > *greatest { high } else { *greatest };
-            // Adding zero changes no lane: they start at positive zero and never become negative zero.
-            let value = if fits { value } else { 0.0 };
-            let second = value * value;
-            *sum += value;
-            *square += second;
-            *fourth += second * second;
+            *taken = if fits { value } else { 0.0 };
         }
-    };
-    groups.iter().for_each(|group| add(group));
-    add(rest);
-    *lanes = sums;
-    Chunk {
-        min: least.iter().fold(f64::INFINITY, |a, b| a.min(*b)),
-        max: greatest.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b)),
-        zeros: zeros.iter().fold(0, |a, b| a.wrapping_add(*b)),
-        skipped: skipped.iter().fold(0, |a, b| a.wrapping_add(*b)),
+        taken
+    }
+}
+
+impl Lanes {
+    /// Adds a group. A zero changes no lane: they begin as positive zero and never become negative zero.
+    #[inline]
+    fn add(&mut self, group: [f64; GROUP]) {
+        let (low, high) = group.split_at(LANES);
+        let sums = self.sum.iter_mut().zip(&mut self.square).zip(&mut self.fourth);
+        for ((low, high), ((sum, square), fourth)) in low.iter().zip(high).zip(sums) {
+            let (low_square, high_square) = (low * low, high * high);
+            *sum += low + high;
+            *square += low_square + high_square;
+            *fourth += low_square * low_square + high_square * high_square;
+        }
     }
 }
 
 /// Calls with every value and its index in the chunk.
-pub(super) fn each(wide: Wide, bytes: &[u8], step: usize, visit: &mut dyn FnMut(usize, f64)) {
-    by_type!(wide, each_as(bytes, step, visit))
+pub(super) fn each(wide: Wide, bytes: &[u8], visit: &mut dyn FnMut(usize, f64)) {
+    by_type!(wide, each_as(bytes, visit))
 }
 
-fn each_as<E: Element<W>, const W: usize>(bytes: &[u8], step: usize, visit: &mut dyn FnMut(usize, f64)) {
+fn each_as<E: Element<W>, const W: usize>(bytes: &[u8], visit: &mut dyn FnMut(usize, f64)) {
     let (elements, _) = bytes.as_chunks::<W>();
-    for (at, element) in elements.iter().enumerate().step_by(step) {
+    for (at, element) in elements.iter().enumerate() {
         visit(at, E::value(*element));
     }
+}
+
+/// Counts that are added at the end: neighbours of like size do not wait for each other.
+pub(super) type Exponents = [[u64; EXPONENT_BINS]; 2];
+
+/// Counts every `step`th element by its exponent and, for float types, by its lowest byte.
+pub(super) fn sample(
+    wide: Wide,
+    bytes: &[u8],
+    step: usize,
+    exponents: &mut Exponents,
+    low_byte: Option<&mut [u32; 256]>,
+) {
+    by_type!(wide, sample_as(bytes, step, exponents, low_byte))
+}
+
+fn sample_as<E: Element<W>, const W: usize>(
+    bytes: &[u8],
+    step: usize,
+    [one, other]: &mut Exponents,
+    low_byte: Option<&mut [u32; 256]>,
+) {
+    let (elements, _) = bytes.as_chunks::<W>();
+    let count = |counts: &mut [u64; EXPONENT_BINS], element: &[u8; W]| {
+        let value = E::value(*element);
+        if let Some(count) = counts.get_mut(bin(value)) {
+            *count = count.wrapping_add(u64::from(value != 0.0 && value.is_finite()));
+        }
+    };
+    let mut samples = elements.iter().step_by(step);
+    while let Some(element) = samples.next() {
+        count(one, element);
+        if let Some(element) = samples.next() {
+            count(other, element);
+        }
+    }
+    let Some(counts) = low_byte else { return };
+    for element in elements.iter().step_by(step) {
+        let low = element.first().copied().unwrap_or(0);
+        if let Some(count) = counts.get_mut(usize::from(low)) {
+            *count = count.wrapping_add(1);
+        }
+    }
+}
+
+/// The bin of `Stats::exponents` for a finite value other than zero.
+pub(super) fn bin(value: f64) -> usize {
+    const BELOW: u64 = 1023u64.wrapping_add_signed(LOWEST_EXPONENT);
+    const LAST: u64 = 63;
+    const _: () = assert!(EXPONENT_BINS == 64);
+    // Numbers too small for an exponent of their own are in the first bin with or without it.
+    let biased = value.to_bits().wrapping_shr(52) & 0x7ff;
+    usize::try_from(biased.saturating_sub(BELOW).min(LAST)).unwrap_or(0)
 }
 
 /// The index of the first element of this magnitude.
@@ -188,9 +331,14 @@ pub(super) fn position(wide: Wide, bytes: &[u8], magnitude: f64) -> Option<usize
 
 fn position_as<E: Element<W>, const W: usize>(bytes: &[u8], magnitude: f64) -> Option<usize> {
     let (elements, _) = bytes.as_chunks::<W>();
-    elements
-        .iter()
-        .position(|element| E::value(*element).abs() == magnitude)
+    let matches = |element: &[u8; W]| E::value(*element).abs() == magnitude;
+    // Looking at many without a way out is faster than looking at each.
+    let group = elements
+        .chunks(TOGETHER)
+        .position(|group| group.iter().fold(false, |any, element| any | matches(element)))?;
+    let start = group.saturating_mul(TOGETHER);
+    let inside = elements.get(start..)?.iter().position(matches)?;
+    Some(start.saturating_add(inside))
 }
 
 /// How many finite elements are of this magnitude or more.

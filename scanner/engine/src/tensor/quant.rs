@@ -5,7 +5,7 @@
 use super::isa::Isa;
 use super::moments::Moments;
 use super::number;
-use super::portable::Wide;
+use super::portable::{GROUP, Wide};
 use super::stats::{QuantStats, RUN_FLOOR, Stats};
 
 /// A block type of GGUF.
@@ -175,8 +175,8 @@ impl QuantKind {
 #[derive(Clone, Debug)]
 pub(super) struct Blocks {
     kind: QuantKind,
-    /// The scales as little-endian binary32, until there are enough to be added up.
-    waiting: Vec<u8>,
+    /// Scales as little-endian binary32, until there are enough to be added up.
+    waiting: Vec<[u8; 4]>,
     scales: Moments,
     quant: QuantStats,
     units: u64,
@@ -186,14 +186,14 @@ pub(super) struct Blocks {
     longest: u64,
 }
 
-/// Bytes of scales that are added up together.
-const WAITING: usize = 4096;
+/// Units that are read together.
+const TOGETHER: usize = 256;
 
 impl Blocks {
     pub(super) fn new(kind: QuantKind, isa: Isa) -> Self {
         Self {
             kind,
-            waiting: Vec::with_capacity(WAITING),
+            waiting: Vec::new(),
             scales: Moments::new(Wide::F32, false, isa),
             quant: QuantStats::default(),
             units: 0,
@@ -213,94 +213,96 @@ impl Blocks {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let row = self.kind.row();
         let unit = Self::unit(self.kind);
-        let mut last = std::mem::take(&mut self.last);
-        let mut before = last.as_slice();
-        for block in bytes.chunks_exact(unit) {
-            self.equal = if before == block {
-                self.equal.saturating_add(1)
-            } else {
-                1
-            };
-            self.longest = self.longest.max(self.equal);
-            before = block;
-            self.block(row, block);
-            self.units = self.units.saturating_add(1);
+        for units in bytes.chunks(unit.saturating_mul(TOGETHER)) {
+            self.compare(units, unit);
+            let parts = || units.chunks_exact(unit).filter_map(|unit| unit.get(row.scale_at..));
+            let count = usize::try_from(row.scales).unwrap_or(1);
+            let scales = parts();
+            match (row.scale, count) {
+                (Scale::F16, 1) => self.wait(scales.filter_map(|at| at.first_chunk()).map(half)),
+                (Scale::F16, _) => self.wait(scales.flat_map(|at| at.as_chunks().0.iter().take(count)).map(half)),
+                (Scale::F32, _) => self.wait(scales.filter_map(|at| at.first_chunk()).map(|b| f32::from_le_bytes(*b))),
+                (Scale::E8M0, _) => self.wait(scales.filter_map(|at| at.first()).map(|b| power_of_two(*b))),
+                (Scale::Ue4M3, _) => self.wait(scales.flat_map(|at| at.iter().take(count)).map(|b| ue4m3(*b))),
+                (Scale::Split, _) => self.wait(scales.filter_map(|at| at.first_chunk()).map(split)),
+            }
+            if let Some(at) = row.min_at {
+                self.minima(
+                    units
+                        .chunks_exact(unit)
+                        .filter_map(|unit| unit.get(at..)?.first_chunk()),
+                );
+            }
+            self.units = self.units.saturating_add(length(units.chunks_exact(unit).len()));
+            let whole = self.waiting.as_chunks::<GROUP>().0.as_flattened();
+            let taken = whole.len();
+            self.scales.feed(whole.as_flattened());
+            self.waiting.drain(..taken);
         }
-        if let Some(block) = bytes.chunks_exact(unit).next_back() {
-            last.clear();
-            last.extend_from_slice(block);
-        }
-        self.last = last;
     }
 
-    fn block(&mut self, row: &Row, block: &[u8]) {
-        let quant = &mut self.quant;
-        let mut bad = false;
-        let at = block.get(row.scale_at..).unwrap_or_default();
-        let mut take = |value: f32| {
-            quant.scales = quant.scales.saturating_add(1);
-            if value.is_finite() {
-                quant.scale_zero = quant.scale_zero.saturating_add(u64::from(value == 0.0));
-                quant.scale_negative = quant.scale_negative.saturating_add(u64::from(value < 0.0));
-                quant.scale_abs_max = quant.scale_abs_max.max(f64::from(value.abs()));
+    fn wait(&mut self, scales: impl Iterator<Item = f32>) {
+        self.waiting.extend(scales.map(f32::to_le_bytes));
+    }
+
+    fn minima<'a>(&mut self, minima: impl Iterator<Item = &'a [u8; 2]>) {
+        let (mut greatest, mut count, mut nonfinite) = (0u16, 0u64, 0u64);
+        for min in minima {
+            // Magnitudes are in the order of their bits.
+            let magnitude = u16::from_le_bytes(*min) & 0x7fff;
+            if magnitude < 0x7c00 {
+                greatest = greatest.max(magnitude);
             } else {
-                quant.scale_nonfinite = quant.scale_nonfinite.saturating_add(1);
-                bad = true;
-            }
-            self.waiting.extend_from_slice(&value.to_le_bytes());
-        };
-        let count = usize::try_from(row.scales).unwrap_or(1);
-        match row.scale {
-            Scale::F16 => at.as_chunks().0.iter().take(count).for_each(|b| take(half(b))),
-            Scale::F32 => at
-                .as_chunks()
-                .0
-                .iter()
-                .take(count)
-                .for_each(|b| take(f32::from_le_bytes(*b))),
-            Scale::E8M0 => at.iter().take(count).for_each(|b| take(power_of_two(*b))),
-            Scale::Ue4M3 => at.iter().take(count).for_each(|b| take(ue4m3(*b))),
-            Scale::Split => {
-                let mut bits = 0u16;
-                for word in at.as_chunks().0.iter().take(4).rev() {
-                    bits = bits.wrapping_shl(4) | u16::from_le_bytes(*word).wrapping_shr(12);
+                if self.quant.min_nonfinite == 0 && nonfinite == 0 {
+                    self.first_bad_min(count);
                 }
-                take(number::from_f16(bits));
+                nonfinite = nonfinite.saturating_add(1);
             }
+            count = count.saturating_add(1);
         }
-        if let Some(min) = row.min_at.and_then(|at| block.get(at..)).and_then(<[u8]>::first_chunk) {
-            let min = half(min);
-            quant.mins = quant.mins.saturating_add(1);
-            if min.is_finite() {
-                quant.min_abs_max = quant.min_abs_max.max(f64::from(min.abs()));
-            } else {
-                quant.min_nonfinite = quant.min_nonfinite.saturating_add(1);
-                bad = true;
-            }
+        let quant = &mut self.quant;
+        quant.mins = quant.mins.saturating_add(count);
+        quant.min_nonfinite = quant.min_nonfinite.saturating_add(nonfinite);
+        quant.min_abs_max = quant.min_abs_max.max(f64::from(number::from_f16(greatest)));
+    }
+
+    /// Types with minima have one block to a unit.
+    fn first_bad_min(&mut self, block: u64) {
+        self.quant.first_bad_block = Some(self.units.saturating_add(block));
+    }
+
+    /// Counts units that equal the one before them.
+    fn compare(&mut self, units: &[u8], unit: usize) {
+        let mut last = std::mem::take(&mut self.last);
+        let mut before = last.as_slice();
+        for unit in units.chunks_exact(unit) {
+            // Most differ in the first bytes.
+            let alike = before.first_chunk::<8>() == unit.first_chunk() && before == unit;
+            self.equal = if alike { self.equal.saturating_add(1) } else { 1 };
+            self.longest = self.longest.max(self.equal);
+            before = unit;
         }
-        if bad && quant.first_bad_block.is_none() {
-            quant.first_bad_block = Some(self.units.saturating_mul(row.together));
+        if let Some(unit) = units.chunks_exact(unit).next_back() {
+            last.clear();
+            last.extend_from_slice(unit);
         }
-        if self.waiting.len() >= WAITING {
-            self.scales.feed(&self.waiting);
-            self.waiting.clear();
-        }
+        self.last = last;
     }
 
     /// The statistics; `rest` bytes came after the last whole unit.
     pub(super) fn finish(mut self, rest: u32) -> Stats {
         let row = self.kind.row();
-        self.scales.feed(&self.waiting);
+        self.scales.feed(self.waiting.as_flattened());
         let mut stats = self.scales.finish();
         let per_unit = row.elements.saturating_mul(row.together);
-        let element = |scale: u64| {
-            let unit = scale.checked_div(row.scales).unwrap_or(0);
-            unit.saturating_mul(per_unit)
-        };
-        self.quant.blocks = self.units.saturating_mul(row.together);
+        let unit = |scale: u64| scale.checked_div(row.scales).unwrap_or(0);
+        let bad_scale = stats
+            .first_nonfinite
+            .map(|scale| unit(scale).saturating_mul(row.together));
+        let bad = [self.quant.first_bad_block, bad_scale].into_iter().flatten().min();
         stats.elements = self.units.saturating_mul(per_unit);
-        stats.first_nonfinite = stats.first_nonfinite.map(element);
-        stats.first_abs_max = stats.first_abs_max.map(element);
+        stats.first_nonfinite = stats.first_nonfinite.map(|scale| unit(scale).saturating_mul(per_unit));
+        stats.first_abs_max = stats.first_abs_max.map(|scale| unit(scale).saturating_mul(per_unit));
         stats.constant = self.units > 0 && self.longest == self.units;
         let run = self.longest.saturating_mul(per_unit);
         stats.longest_run = if stats.constant || self.longest >= RUN_FLOOR {
@@ -310,9 +312,29 @@ impl Blocks {
         };
         stats.low_byte = None;
         stats.partial_bytes = rest;
-        stats.quant = Some(self.quant);
+        stats.quant = Some(QuantStats {
+            blocks: self.units.saturating_mul(row.together),
+            scales: stats.values,
+            scale_nonfinite: stats.nonfinite(),
+            scale_zero: stats.zeros,
+            scale_abs_max: stats.abs_max,
+            first_bad_block: bad,
+            ..self.quant
+        });
         stats
     }
+}
+
+fn length(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn split(bytes: &[u8; 8]) -> f32 {
+    let words = bytes.as_chunks().0.iter().rev();
+    let bits = words.fold(0u16, |bits, word| {
+        bits.wrapping_shl(4) | u16::from_le_bytes(*word).wrapping_shr(12)
+    });
+    number::from_f16(bits)
 }
 
 fn half(bytes: &[u8; 2]) -> f32 {

@@ -111,35 +111,31 @@ impl Runs {
 fn candidate<const W: usize>(elements: &[[u8; W]]) -> Option<usize> {
     /// Samples that are compared before one looks whether any was equal.
     const TOGETHER: usize = 32;
-    let mut at = 0usize;
-    let mut samples = elements.iter().step_by(STEP);
-    let mut previous = samples.next()?;
-    loop {
-        let mut any = false;
-        let start = previous;
-        let mut taken = 0usize;
-        for sample in samples.by_ref().take(TOGETHER) {
+    let (steps, _) = elements.as_chunks::<STEP>();
+    // The last whole step may be followed by one more sample.
+    let samples = |from: usize| {
+        elements
+            .get(from.saturating_mul(STEP)..)
+            .unwrap_or_default()
+            .iter()
+            .step_by(STEP)
+    };
+    for (batch, steps) in steps.chunks(TOGETHER).enumerate() {
+        let [first, ..] = steps.first()?;
+        let (mut any, mut previous) = (false, first);
+        for [sample, ..] in steps.iter().skip(1) {
             any |= sample == previous;
             previous = sample;
-            taken = taken.saturating_add(1);
         }
-        if any {
-            let mut previous = start;
-            let rest = elements.get(at.saturating_add(STEP)..).unwrap_or_default();
-            for sample in rest.iter().step_by(STEP) {
-                if sample == previous {
-                    return Some(at);
-                }
-                previous = sample;
-                at = at.saturating_add(STEP);
-            }
-            return None;
+        let start = batch.saturating_mul(TOGETHER);
+        let next = samples(start.saturating_add(steps.len())).next();
+        if any || next == Some(previous) {
+            let pairs = samples(start).zip(samples(start.saturating_add(1)));
+            let inside = pairs.take(steps.len()).position(|(one, other)| one == other)?;
+            return Some(start.saturating_add(inside).saturating_mul(STEP));
         }
-        if taken < TOGETHER {
-            return None;
-        }
-        at = at.saturating_add(TOGETHER.saturating_mul(STEP));
     }
+    None
 }
 
 /// How many elements from the start equal the value.

@@ -3,11 +3,11 @@
 /// Bins of [`Stats::exponents`].
 pub const EXPONENT_BINS: usize = 64;
 /// The power of two of the first bin of [`Stats::exponents`].
-pub const LOWEST_EXPONENT: i32 = -48;
+pub const LOWEST_EXPONENT: i64 = -48;
 /// Elements from the start that are all sampled.
-pub const SAMPLE_ALL: u64 = 4096;
+pub const SAMPLE_ALL: u64 = 1024;
 /// After [`SAMPLE_ALL`], an element is sampled when its index is a multiple of this.
-pub const SAMPLE_STEP: u64 = 64;
+pub const SAMPLE_STEP: u64 = 256;
 /// The shortest run of equal elements that is told.
 pub const RUN_FLOOR: u64 = 32;
 
@@ -156,8 +156,6 @@ pub struct QuantStats {
     pub scale_nonfinite: u64,
     /// Scales that are zero.
     pub scale_zero: u64,
-    /// Scales below zero.
-    pub scale_negative: u64,
     /// The greatest magnitude of a finite scale.
     pub scale_abs_max: f64,
     /// Minima that were read (for `Q8_1`: the sums in their place).

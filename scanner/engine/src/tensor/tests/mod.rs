@@ -1,5 +1,15 @@
 //! Small arrays with known answers, cuts of every kind, and equality between instruction sets.
 
+#![expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test may panic, and its numbers are small"
+)]
+
+mod equal;
+mod numpy;
+
 use super::*;
 
 fn stats(dtype: Dtype, bytes: &[u8]) -> Stats {
