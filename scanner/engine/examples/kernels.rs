@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Bytes of the array: they stay in the second-level cache.
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 512 * 1024;
 /// How long passes are measured.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 

@@ -1,17 +1,18 @@
-//! The kernels for AVX2, with F16C.
+//! The kernels for AVX2, with FMA and F16C.
 //!
-//! Each adds what `portable::run` adds, in its order: a register of four holds four lanes. Products are
-//! rounded before they are added.
+//! Each adds what `portable::run` adds, in its order: a register of four holds four lanes. FMA is used
+//! only where the product it does not round is exact anyway.
 
 #![expect(unsafe_code, reason = "vector loads, and calls of functions that need the features")]
 #![expect(clippy::indexing_slicing, reason = "a register of two by 0 or 1")]
 
+use super::number::from_bf16;
 use super::portable::{Chunk, GROUP, LANES, Lanes, TINY, Wide, rest};
 use std::arch::x86_64::*;
 
 /// Whether this processor has what the kernels need.
 pub(super) fn present() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c")
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
 /// Adds a chunk, or leaves the lanes as they were.
@@ -19,7 +20,7 @@ pub(super) fn run(wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> 
     if !present() {
         return None;
     }
-    // SAFETY: the processor has AVX2 and F16C.
+    // SAFETY: the processor has AVX2, FMA and F16C.
     unsafe {
         match wide {
             Wide::F64 => f64s(bytes, lanes),
@@ -85,17 +86,25 @@ impl Sums {
         lanes.sum.iter().all(|lane| lane.is_finite()).then_some(lanes)
     }
 
-    /// Adds four elements and the four that lie eight after them.
-    #[target_feature(enable = "avx2")]
+    /// Adds four elements and the four that lie eight after them. Where a square or a fourth power is exact as binary64,
+    /// it needs no rounding of its own.
+    #[target_feature(enable = "avx2,fma")]
     #[inline]
-    fn add(&mut self, half: usize, low: __m256d, high: __m256d) {
+    fn add<const SQUARE: bool, const FOURTH: bool>(&mut self, half: usize, low: __m256d, high: __m256d) {
         let (low_square, high_square) = (_mm256_mul_pd(low, low), _mm256_mul_pd(high, high));
-        let fourth = _mm256_add_pd(
-            _mm256_mul_pd(low_square, low_square),
-            _mm256_mul_pd(high_square, high_square),
-        );
+        let square = if SQUARE {
+            _mm256_fmadd_pd(high, high, low_square)
+        } else {
+            _mm256_add_pd(low_square, high_square)
+        };
+        let low_fourth = _mm256_mul_pd(low_square, low_square);
+        let fourth = if FOURTH {
+            _mm256_fmadd_pd(high_square, high_square, low_fourth)
+        } else {
+            _mm256_add_pd(low_fourth, _mm256_mul_pd(high_square, high_square))
+        };
         self.sum[half] = _mm256_add_pd(self.sum[half], _mm256_add_pd(low, high));
-        self.square[half] = _mm256_add_pd(self.square[half], _mm256_add_pd(low_square, high_square));
+        self.square[half] = _mm256_add_pd(self.square[half], square);
         self.fourth[half] = _mm256_add_pd(self.fourth[half], fourth);
     }
 }
@@ -140,6 +149,62 @@ impl Ends32 {
             _mm256_storeu_si256(zeros.as_mut_ptr().cast(), self.zeros);
         }
         Chunk::of_narrow(&min, &max, zeros.iter().map(|n| u64::from(*n)).sum())
+    }
+}
+
+/// Extremes and zeros of bfloat16s, as integers of the same order.
+#[derive(Clone, Copy)]
+struct Ends16 {
+    min: __m256i,
+    max: __m256i,
+    /// Minus the zeros: a chunk has less than 2^16 in each place.
+    zeros: __m256i,
+}
+
+/// Infinity.
+const INFINITE: i16 = 0x7f80;
+/// Negative infinity, in the order of integers.
+const LOWEST: i16 = -0x7f81;
+
+impl Ends16 {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn new() -> Self {
+        Self {
+            min: _mm256_set1_epi16(INFINITE),
+            max: _mm256_set1_epi16(LOWEST),
+            zeros: _mm256_setzero_si256(),
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn add(&mut self, words: __m256i) {
+        // The greater the magnitude of a negative number, the less it is.
+        let ordered = _mm256_xor_si256(words, _mm256_srli_epi16::<1>(_mm256_srai_epi16::<15>(words)));
+        self.min = _mm256_min_epi16(self.min, ordered);
+        self.max = _mm256_max_epi16(self.max, ordered);
+        let zero = _mm256_cmpeq_epi16(_mm256_add_epi16(words, words), _mm256_setzero_si256());
+        self.zeros = _mm256_sub_epi16(self.zeros, zero);
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn chunk(self) -> Chunk {
+        let (mut min, mut max, mut zeros) = ([0i16; 16], [0i16; 16], [0u16; 16]);
+        // SAFETY: each write is of the sixteen numbers.
+        unsafe {
+            _mm256_storeu_si256(min.as_mut_ptr().cast(), self.min);
+            _mm256_storeu_si256(max.as_mut_ptr().cast(), self.max);
+            _mm256_storeu_si256(zeros.as_mut_ptr().cast(), self.zeros);
+        }
+        let value = |ordered: i16| {
+            let bits = if ordered < 0 { ordered ^ i16::MAX } else { ordered };
+            from_bf16(bits.cast_unsigned())
+        };
+        let min = value(min.into_iter().min().unwrap_or(INFINITE));
+        let max = value(max.into_iter().max().unwrap_or(LOWEST));
+        Chunk::of_narrow(&[min], &[max], zeros.iter().map(|n| u64::from(*n)).sum())
     }
 }
 
@@ -206,8 +271,8 @@ fn widen(value: __m256) -> [__m256d; 2] {
 
 /// A kernel for a type whose elements binary32 holds exactly: reads eight of them from a pointer.
 macro_rules! narrow {
-    ($name:ident, $wide:expr, $width:literal, $pointer:ident => $load:expr) => {
-        #[target_feature(enable = "avx2,f16c")]
+    ($name:ident, $wide:expr, $width:literal, $fourth:literal, $pointer:ident => $load:expr) => {
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn $name(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
             let (groups, left) = bytes.as_chunks::<{ $width * GROUP }>();
             let mut sums = Sums::of(lanes);
@@ -222,8 +287,8 @@ macro_rules! narrow {
                 });
                 ends.add(low, high);
                 let ([a, b], [c, d]) = (widen(low), widen(high));
-                sums.add(0, a, c);
-                sums.add(1, b, d);
+                sums.add::<true, $fourth>(0, a, c);
+                sums.add::<true, $fourth>(1, b, d);
             }
             *lanes = sums.lanes()?;
             Some(rest($wide, left, lanes, ends.chunk()))
@@ -231,17 +296,17 @@ macro_rules! narrow {
     };
 }
 
-narrow!(f32s, Wide::F32, 4, from => _mm256_loadu_ps(from.cast()));
-narrow!(f16s, Wide::F16, 2, from => _mm256_cvtph_ps(_mm_loadu_si128(from.cast())));
-narrow!(i16s, Wide::I16, 2, from =>
+narrow!(f32s, Wide::F32, 4, false, from => _mm256_loadu_ps(from.cast()));
+narrow!(f16s, Wide::F16, 2, true, from => _mm256_cvtph_ps(_mm_loadu_si128(from.cast())));
+narrow!(i16s, Wide::I16, 2, false, from =>
     _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(from.cast()))));
-narrow!(u16s, Wide::U16, 2, from =>
+narrow!(u16s, Wide::U16, 2, false, from =>
     _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()))));
 
 /// A kernel for a type whose elements only binary64 holds: reads four of them from a pointer.
 macro_rules! wide {
     ($name:ident, $wide:expr, $width:literal, $pointer:ident => $load:expr) => {
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,fma")]
         fn $name(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
             let (groups, left) = bytes.as_chunks::<{ $width * GROUP }>();
             let mut sums = Sums::of(lanes);
@@ -255,8 +320,8 @@ macro_rules! wide {
                     }
                 });
                 let [a, b, c, d] = quarters;
-                sums.add(0, a, c);
-                sums.add(1, b, d);
+                sums.add::<false, false>(0, a, c);
+                sums.add::<false, false>(1, b, d);
                 for quarter in quarters {
                     ends.add(quarter);
                 }
@@ -278,22 +343,22 @@ wide!(u32s, Wide::U32, 4, from => {
 
 /// Elements of even index are the lower halves of 32-bit words, those of odd index the upper ones: the first register has
 /// lanes 0, 2, 4 and 6, the second the others.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn bf16s(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
     let (groups, left) = bytes.as_chunks::<{ 2 * GROUP }>();
     let apart = |[a, b, c, d, e, f, g, h]: [f64; LANES]| [a, c, e, g, b, d, f, h];
     let together = |[a, c, e, g, b, d, f, h]: [f64; LANES]| [a, b, c, d, e, f, g, h];
     let mut sums = Sums::of(&lanes.map(apart));
-    let mut ends = Ends32::new();
+    let mut ends = Ends16::new();
     for group in groups {
         // SAFETY: reads sixteen elements, which is the group.
         let words = unsafe { _mm256_loadu_si256(group.as_ptr().cast()) };
         let even = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
         let odd = _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(-0x1_0000)));
-        ends.add(even, odd);
+        ends.add(words);
         for (half, value) in [even, odd].into_iter().enumerate() {
             let [low, high] = widen(value);
-            sums.add(half, low, high);
+            sums.add::<true, true>(half, low, high);
         }
     }
     *lanes = sums.lanes()?.map(together);

@@ -1,7 +1,7 @@
 //! The kernels for AVX-512 F and DQ.
 //!
-//! Each adds what `portable::run` adds, in its order: a register holds all eight lanes. Products are rounded before
-//! they are added.
+//! Each adds what `portable::run` adds, in its order: a register holds all eight lanes. FMA is used only where the product
+//! it does not round is exact anyway.
 
 #![expect(unsafe_code, reason = "vector loads, and calls of functions that need the features")]
 
@@ -82,17 +82,25 @@ impl Sums {
         lanes.sum.iter().all(|lane| lane.is_finite()).then_some(lanes)
     }
 
-    /// Adds eight elements and the eight after them.
+    /// Adds eight elements and the eight after them. Where a square or a fourth power is exact as binary64, it needs no
+    /// rounding of its own.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    fn add(&mut self, low: __m512d, high: __m512d) {
+    fn add<const SQUARE: bool, const FOURTH: bool>(&mut self, low: __m512d, high: __m512d) {
         let (low_square, high_square) = (_mm512_mul_pd(low, low), _mm512_mul_pd(high, high));
-        let fourth = _mm512_add_pd(
-            _mm512_mul_pd(low_square, low_square),
-            _mm512_mul_pd(high_square, high_square),
-        );
+        let square = if SQUARE {
+            _mm512_fmadd_pd(high, high, low_square)
+        } else {
+            _mm512_add_pd(low_square, high_square)
+        };
+        let low_fourth = _mm512_mul_pd(low_square, low_square);
+        let fourth = if FOURTH {
+            _mm512_fmadd_pd(high_square, high_square, low_fourth)
+        } else {
+            _mm512_add_pd(low_fourth, _mm512_mul_pd(high_square, high_square))
+        };
         self.sum = _mm512_add_pd(self.sum, _mm512_add_pd(low, high));
-        self.square = _mm512_add_pd(self.square, _mm512_add_pd(low_square, high_square));
+        self.square = _mm512_add_pd(self.square, square);
         self.fourth = _mm512_add_pd(self.fourth, fourth);
     }
 }
@@ -181,7 +189,7 @@ impl Ends64 {
 
 /// A kernel for a type whose elements binary32 holds exactly: reads sixteen of them from a pointer.
 macro_rules! narrow {
-    ($name:ident, $wide:expr, $width:literal, $pointer:ident => $load:expr) => {
+    ($name:ident, $wide:expr, $width:literal, $fourth:literal, $pointer:ident => $load:expr) => {
         #[target_feature(enable = "avx512f,avx512dq")]
         fn $name(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
             let (groups, left) = bytes.as_chunks::<{ $width * GROUP }>();
@@ -192,7 +200,7 @@ macro_rules! narrow {
                 // SAFETY: reads sixteen elements, which is the group.
                 let value: __m512 = unsafe { $load };
                 let low = _mm512_cvtps_pd(_mm512_castps512_ps256(value));
-                sums.add(low, _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(value)));
+                sums.add::<true, $fourth>(low, _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(value)));
                 ends.add(value);
             }
             *lanes = sums.lanes()?;
@@ -201,13 +209,13 @@ macro_rules! narrow {
     };
 }
 
-narrow!(f32s, Wide::F32, 4, from => _mm512_loadu_ps(from.cast()));
-narrow!(f16s, Wide::F16, 2, from => _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())));
-narrow!(bf16s, Wide::Bf16, 2, from =>
+narrow!(f32s, Wide::F32, 4, false, from => _mm512_loadu_ps(from.cast()));
+narrow!(f16s, Wide::F16, 2, true, from => _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())));
+narrow!(bf16s, Wide::Bf16, 2, true, from =>
     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))));
-narrow!(i16s, Wide::I16, 2, from =>
+narrow!(i16s, Wide::I16, 2, false, from =>
     _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(from.cast()))));
-narrow!(u16s, Wide::U16, 2, from =>
+narrow!(u16s, Wide::U16, 2, false, from =>
     _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))));
 
 /// A kernel for a type whose elements only binary64 holds: reads eight of them from a pointer.
@@ -226,7 +234,7 @@ macro_rules! wide {
                         $load
                     }
                 });
-                sums.add(low, high);
+                sums.add::<false, false>(low, high);
                 ends.add(low);
                 ends.add(high);
             }

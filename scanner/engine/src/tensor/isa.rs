@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Plain Rust.
     Portable,
-    /// AVX2 with F16C.
+    /// AVX2 with FMA and F16C.
     Avx2,
     /// AVX-512 F and DQ.
     Avx512,

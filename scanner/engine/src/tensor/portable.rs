@@ -292,16 +292,21 @@ fn sample_as<E: Element<W>, const W: usize>(
     low_byte: Option<&mut [u32; 256]>,
 ) {
     let (elements, _) = bytes.as_chunks::<W>();
+    const INFINITE: u64 = 0x7ff0_0000_0000_0000;
     let count = |counts: &mut [u64; EXPONENT_BINS], element: &[u8; W]| {
         let value = E::value(*element);
+        let magnitude = value.to_bits() & i64::MAX.unsigned_abs();
+        // One comparison: zero becomes the greatest number.
+        let told = magnitude.wrapping_sub(1) < INFINITE.wrapping_sub(1);
         if let Some(count) = counts.get_mut(bin(value)) {
-            *count = count.wrapping_add(u64::from(value != 0.0 && value.is_finite()));
+            *count = count.wrapping_add(u64::from(told));
         }
     };
-    let mut samples = elements.iter().step_by(step);
-    while let Some(element) = samples.next() {
-        count(one, element);
-        if let Some(element) = samples.next() {
+    for pair in elements.chunks(step.saturating_mul(2)) {
+        if let Some(element) = pair.first() {
+            count(one, element);
+        }
+        if let Some(element) = pair.get(step) {
             count(other, element);
         }
     }

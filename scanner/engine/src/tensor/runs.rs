@@ -5,8 +5,8 @@
 
 use super::stats::RUN_FLOOR;
 
-const STEP: usize = 16;
-const _: () = assert!(RUN_FLOOR == 32);
+const STEP: usize = 32;
+const _: () = assert!(RUN_FLOOR == 64);
 /// The widest element that is compared.
 const WIDEST: usize = 16;
 

@@ -9,7 +9,7 @@ pub const SAMPLE_ALL: u64 = 1024;
 /// After [`SAMPLE_ALL`], an element is sampled when its index is a multiple of this.
 pub const SAMPLE_STEP: u64 = 256;
 /// The shortest run of equal elements that is told.
-pub const RUN_FLOOR: u64 = 32;
+pub const RUN_FLOOR: u64 = 64;
 
 /// Statistics of one tensor.
 ///

@@ -127,13 +127,13 @@ proptest! {
 
     #[test]
     fn runs_are_those_that_one_sees(
-        pieces in proptest::collection::vec((0u8..4, 1usize..120), 0..30),
+        pieces in proptest::collection::vec((0u8..4, 1usize..200), 0..30),
         tile in 1usize..700,
     ) {
         let values: Vec<u8> = pieces.iter().flat_map(|(value, count)| vec![*value; *count]).collect();
         let longest = values.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
         let constant = longest > 0 && longest == values.len();
-        let told = if constant || longest >= 32 { longest as u64 } else { 0 };
+        let told = if constant || longest >= 64 { longest as u64 } else { 0 };
         for dtype in [Dtype::U8, Dtype::Bf16, Dtype::I32, Dtype::F64, Dtype::C128] {
             let width = dtype.bytes_for(1).unwrap() as usize;
             let bytes: Vec<u8> = values.iter().flat_map(|v| vec![*v; width]).collect();
