@@ -6,8 +6,7 @@
 #![expect(unsafe_code, reason = "vector loads, and calls of functions that need the features")]
 #![expect(clippy::indexing_slicing, reason = "a register of two by 0 or 1")]
 
-use super::number::from_bf16;
-use super::portable::{Chunk, GROUP, LANES, Lanes, TINY, Wide, rest};
+use super::portable::{Chunk, GROUP, INFINITE_BF16, LANES, LOWEST_BF16, Lanes, TINY, Wide, rest};
 use std::arch::x86_64::*;
 
 /// Whether this processor has what the kernels need.
@@ -86,7 +85,7 @@ impl Sums {
         lanes.sum.iter().all(|lane| lane.is_finite()).then_some(lanes)
     }
 
-    /// Adds four elements and the four that lie eight after them. Where a square or a fourth power is exact as binary64,
+    /// Adds four elements to four lanes, and four others. Where a square or a fourth power is exact as binary64,
     /// it needs no rounding of its own.
     #[target_feature(enable = "avx2,fma")]
     #[inline]
@@ -161,18 +160,13 @@ struct Ends16 {
     zeros: __m256i,
 }
 
-/// Infinity.
-const INFINITE: i16 = 0x7f80;
-/// Negative infinity, in the order of integers.
-const LOWEST: i16 = -0x7f81;
-
 impl Ends16 {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn new() -> Self {
         Self {
-            min: _mm256_set1_epi16(INFINITE),
-            max: _mm256_set1_epi16(LOWEST),
+            min: _mm256_set1_epi16(INFINITE_BF16),
+            max: _mm256_set1_epi16(LOWEST_BF16),
             zeros: _mm256_setzero_si256(),
         }
     }
@@ -198,13 +192,7 @@ impl Ends16 {
             _mm256_storeu_si256(max.as_mut_ptr().cast(), self.max);
             _mm256_storeu_si256(zeros.as_mut_ptr().cast(), self.zeros);
         }
-        let value = |ordered: i16| {
-            let bits = if ordered < 0 { ordered ^ i16::MAX } else { ordered };
-            from_bf16(bits.cast_unsigned())
-        };
-        let min = value(min.into_iter().min().unwrap_or(INFINITE));
-        let max = value(max.into_iter().max().unwrap_or(LOWEST));
-        Chunk::of_narrow(&[min], &[max], zeros.iter().map(|n| u64::from(*n)).sum())
+        Chunk::of_bf16(&min, &max, zeros.iter().map(|n| u64::from(*n)).sum())
     }
 }
 
@@ -341,26 +329,22 @@ wide!(u32s, Wide::U32, 4, from => {
     _mm256_add_pd(_mm256_cvtepi32_pd(signed), _mm256_set1_pd(2_147_483_648.0))
 });
 
-/// Elements of even index are the lower halves of 32-bit words, those of odd index the upper ones: the first register has
-/// lanes 0, 2, 4 and 6, the second the others.
+/// A lane's two elements lie in one word of 32 bits: the first is its lower half, the second its upper one.
 #[target_feature(enable = "avx2,fma")]
 fn bf16s(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
     let (groups, left) = bytes.as_chunks::<{ 2 * GROUP }>();
-    let apart = |[a, b, c, d, e, f, g, h]: [f64; LANES]| [a, c, e, g, b, d, f, h];
-    let together = |[a, c, e, g, b, d, f, h]: [f64; LANES]| [a, b, c, d, e, f, g, h];
-    let mut sums = Sums::of(&lanes.map(apart));
+    let mut sums = Sums::of(lanes);
     let mut ends = Ends16::new();
     for group in groups {
         // SAFETY: reads sixteen elements, which is the group.
         let words = unsafe { _mm256_loadu_si256(group.as_ptr().cast()) };
-        let even = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
-        let odd = _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32(-0x1_0000)));
         ends.add(words);
-        for (half, value) in [even, odd].into_iter().enumerate() {
-            let [low, high] = widen(value);
-            sums.add::<true, true>(half, low, high);
-        }
+        let [a, b] = widen(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)));
+        let upper = _mm256_and_si256(words, _mm256_set1_epi32(-0x1_0000));
+        let [c, d] = widen(_mm256_castsi256_ps(upper));
+        sums.add::<true, true>(0, a, c);
+        sums.add::<true, true>(1, b, d);
     }
-    *lanes = sums.lanes()?.map(together);
+    *lanes = sums.lanes()?;
     Some(rest(Wide::Bf16, left, lanes, ends.chunk()))
 }

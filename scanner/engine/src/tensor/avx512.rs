@@ -1,16 +1,19 @@
-//! The kernels for AVX-512 F and DQ.
+//! The kernels for AVX-512 F, BW and DQ.
 //!
 //! Each adds what `portable::run` adds, in its order: a register holds all eight lanes. FMA is used only where the product
 //! it does not round is exact anyway.
 
 #![expect(unsafe_code, reason = "vector loads, and calls of functions that need the features")]
 
-use super::portable::{Chunk, GROUP, LANES, Lanes, TINY, Wide, rest};
+use super::portable::{Chunk, GROUP, INFINITE_BF16, LANES, LOWEST_BF16, Lanes, TINY, Wide, rest};
 use std::arch::x86_64::*;
 
 /// Whether this processor has what the kernels need.
 pub(super) fn present() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && super::avx2::present()
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && super::avx2::present()
 }
 
 /// Adds a chunk, or leaves the lanes as they were.
@@ -18,7 +21,7 @@ pub(super) fn run(wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> 
     if !present() {
         return None;
     }
-    // SAFETY: the processor has AVX-512 F and DQ.
+    // SAFETY: the processor has AVX-512 F, BW and DQ.
     unsafe {
         match wide {
             Wide::F64 => f64s(bytes, lanes),
@@ -82,7 +85,7 @@ impl Sums {
         lanes.sum.iter().all(|lane| lane.is_finite()).then_some(lanes)
     }
 
-    /// Adds eight elements and the eight after them. Where a square or a fourth power is exact as binary64, it needs no
+    /// Adds an element to each lane, and another. Where a square or a fourth power is exact as binary64, it needs no
     /// rounding of its own.
     #[target_feature(enable = "avx512f")]
     #[inline]
@@ -211,8 +214,6 @@ macro_rules! narrow {
 
 narrow!(f32s, Wide::F32, 4, false, from => _mm512_loadu_ps(from.cast()));
 narrow!(f16s, Wide::F16, 2, true, from => _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())));
-narrow!(bf16s, Wide::Bf16, 2, true, from =>
-    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))));
 narrow!(i16s, Wide::I16, 2, false, from =>
     _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(from.cast()))));
 narrow!(u16s, Wide::U16, 2, false, from =>
@@ -250,3 +251,37 @@ wide!(i64s, Wide::I64, 8, from => _mm512_cvtepi64_pd(_mm512_loadu_si512(from.cas
 wide!(u64s, Wide::U64, 8, from => _mm512_cvtepu64_pd(_mm512_loadu_si512(from.cast())));
 wide!(i32s, Wide::I32, 4, from => _mm512_cvtepi32_pd(_mm256_loadu_si256(from.cast())));
 wide!(u32s, Wide::U32, 4, from => _mm512_cvtepu32_pd(_mm256_loadu_si256(from.cast())));
+
+/// A lane's two elements lie in one word of 32 bits: the first is its lower half, the second its upper one. Two groups are
+/// read together.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+fn bf16s(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
+    let (pairs, left) = bytes.as_chunks::<{ 2 * 2 * GROUP }>();
+    let mut sums = Sums::of(lanes);
+    let (mut min, mut max) = (_mm512_set1_epi16(INFINITE_BF16), _mm512_set1_epi16(LOWEST_BF16));
+    let mut zeros = 0u64;
+    for pair in pairs {
+        // SAFETY: reads thirty-two elements, which is both groups.
+        let words = unsafe { _mm512_loadu_si512(pair.as_ptr().cast()) };
+        // The greater the magnitude of a negative number, the less it is.
+        let ordered = _mm512_xor_si512(words, _mm512_srli_epi16::<1>(_mm512_srai_epi16::<15>(words)));
+        min = _mm512_min_epi16(min, ordered);
+        max = _mm512_max_epi16(max, ordered);
+        let zero = _mm512_testn_epi16_mask(words, _mm512_set1_epi16(i16::MAX));
+        zeros = zeros.wrapping_add(u64::from(zero.count_ones()));
+        let lower = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words));
+        let upper = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(-0x1_0000)));
+        let first = |value| _mm512_cvtps_pd(_mm512_castps512_ps256(value));
+        let second = |value| _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(value));
+        sums.add::<true, true>(first(lower), first(upper));
+        sums.add::<true, true>(second(lower), second(upper));
+    }
+    *lanes = sums.lanes()?;
+    let (mut least, mut greatest) = ([0i16; 32], [0i16; 32]);
+    // SAFETY: each write is of the thirty-two numbers.
+    unsafe {
+        _mm512_storeu_si512(least.as_mut_ptr().cast(), min);
+        _mm512_storeu_si512(greatest.as_mut_ptr().cast(), max);
+    }
+    Some(rest(Wide::Bf16, left, lanes, Chunk::of_bf16(&least, &greatest, zeros)))
+}

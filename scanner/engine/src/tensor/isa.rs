@@ -10,7 +10,7 @@ pub enum Isa {
     Portable,
     /// AVX2 with FMA and F16C.
     Avx2,
-    /// AVX-512 F and DQ.
+    /// AVX-512 F, BW and DQ.
     Avx512,
     /// NEON, on 64-bit ARM.
     Neon,
@@ -60,7 +60,7 @@ impl Isa {
         }
     }
 
-    /// Adds a chunk whose first element belongs to lane 0. A kernel that meets what it cannot add, or has no way for the
+    /// Adds a chunk that begins with a group. A kernel that meets what it cannot add, or has no way for the
     /// type, leaves the lanes as they were and the chunk to the portable path.
     pub(super) fn run(self, wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Chunk {
         let done: Option<Chunk> = match self {

@@ -16,8 +16,9 @@
 //!
 //! # Why the numbers are the same everywhere
 //!
-//! Element `i` of wide types is added to lane `i % 8` as a 64-bit float, two elements at a time, in ascending order: every
-//! instruction set does the same additions in the same order. After each 65,536 elements the lanes go into a fixed-point sum that holds every
+//! Elements of wide types are added as 64-bit floats in eight lanes: of each group of sixteen, which begins at a multiple of
+//! sixteen, every lane gets the sum of two that their places decide. Every instruction set does the same additions in the
+//! same order. After each 65,536 elements the lanes go into a fixed-point sum that holds every
 //! power of two the type can give, so nothing depends on how many blocks came before. Types of 8 bits and less are counted
 //! by code, and their sums are made from the counts. No result depends on where the pieces were cut or on the thread.
 

@@ -77,7 +77,7 @@ impl Sums {
         lanes.sum.iter().all(|lane| lane.is_finite()).then_some(lanes)
     }
 
-    /// Adds eight elements and the eight after them.
+    /// Adds an element to each lane, and another.
     #[target_feature(enable = "neon")]
     #[inline]
     fn add(&mut self, low: Eight, high: Eight) {
@@ -204,11 +204,6 @@ kernel!(u32s, Wide::U32, 4, from => {
         vcvtq_f64_u64(vmovl_high_u32(high)),
     ]
 });
-kernel!(bf16s, Wide::Bf16, 2, from => {
-    let eight = vreinterpretq_u16_u8(vld1q_u8(from));
-    let words = [vshll_n_u16::<16>(vget_low_u16(eight)), vshll_high_n_u16::<16>(eight)];
-    widen(words.map(|half| vreinterpretq_f32_u32(half)))
-});
 kernel!(i16s, Wide::I16, 2, from => {
     let eight = vreinterpretq_s16_u8(vld1q_u8(from));
     let words = [vmovl_s16(vget_low_s16(eight)), vmovl_high_s16(eight)];
@@ -219,3 +214,25 @@ kernel!(u16s, Wide::U16, 2, from => {
     let words = [vmovl_u16(vget_low_u16(eight)), vmovl_high_u16(eight)];
     widen(words.map(|half| vcvtq_f32_u32(half)))
 });
+
+/// A lane's two elements lie in one word of 32 bits: the first is its lower half, the second its upper one.
+#[target_feature(enable = "neon")]
+fn bf16s(bytes: &[u8], lanes: &mut Lanes) -> Option<Chunk> {
+    let (groups, left) = bytes.as_chunks::<{ 2 * GROUP }>();
+    let mut sums = Sums::of(lanes);
+    let mut ends = Ends::new();
+    for group in groups {
+        let words = [0, 16].map(|at| {
+            // SAFETY: reads four of the group's eight words; loads of bytes need no alignment.
+            vreinterpretq_u32_u8(unsafe { vld1q_u8(group.as_ptr().add(at)) })
+        });
+        let lower = widen(words.map(|four| vreinterpretq_f32_u32(vshlq_n_u32::<16>(four))));
+        let upper = widen(words.map(|four| vreinterpretq_f32_u32(vandq_u32(four, vdupq_n_u32(0xffff_0000)))));
+        sums.add(lower, upper);
+        ends.add(lower);
+        ends.add(upper);
+    }
+    let chunk = ends.chunk()?;
+    *lanes = sums.lanes()?;
+    Some(rest(Wide::Bf16, left, lanes, chunk))
+}

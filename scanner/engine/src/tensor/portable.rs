@@ -25,25 +25,13 @@ pub(super) enum Wide {
     U16,
 }
 
-/// Sums of the values, of their squares and of their fourth powers. The value of index `i` is in lane `i % 8`; of a group
-/// of sixteen, each lane gets the sum of its two.
+/// Sums of the values, of their squares and of their fourth powers. Of a group of sixteen, lane `i` gets the sum of the
+/// values `i` and `i + 8`; of bfloat16s, of `2i` and `2i + 1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Lanes {
     pub(super) sum: [f64; LANES],
     pub(super) square: [f64; LANES],
     pub(super) fourth: [f64; LANES],
-}
-
-impl Lanes {
-    /// The lanes in another order.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn map(&self, order: impl Fn([f64; LANES]) -> [f64; LANES]) -> Self {
-        Self {
-            sum: order(self.sum),
-            square: order(self.square),
-            fourth: order(self.fourth),
-        }
-    }
 }
 
 /// What a kernel says of a chunk besides the sums.
@@ -84,6 +72,27 @@ impl Chunk {
     }
 }
 
+/// Infinity as a bfloat16.
+#[cfg(target_arch = "x86_64")]
+pub(super) const INFINITE_BF16: i16 = 0x7f80;
+/// Negative infinity as a bfloat16, in the order of integers.
+#[cfg(target_arch = "x86_64")]
+pub(super) const LOWEST_BF16: i16 = -0x7f81;
+
+#[cfg(target_arch = "x86_64")]
+impl Chunk {
+    /// From registers of bfloat16s as integers of the same order: of a negative one, all bits but the sign are inverted.
+    pub(super) fn of_bf16(min: &[i16], max: &[i16], zeros: u64) -> Self {
+        let value = |ordered: i16| {
+            let bits = if ordered < 0 { ordered ^ i16::MAX } else { ordered };
+            number::from_bf16(bits.cast_unsigned())
+        };
+        let min = min.iter().fold(INFINITE_BF16, |a, b| a.min(*b));
+        let max = max.iter().fold(LOWEST_BF16, |a, b| a.max(*b));
+        Self::of_narrow(&[value(min)], &[value(max)], zeros)
+    }
+}
+
 /// Adds the elements behind a kernel's last group.
 pub(super) fn rest(wide: Wide, bytes: &[u8], lanes: &mut Lanes, chunk: Chunk) -> Chunk {
     if bytes.is_empty() {
@@ -111,13 +120,18 @@ pub(super) fn fits(value: f64) -> bool {
 
 /// How an element of `W` bytes is read.
 trait Element<const W: usize> {
+    /// Whether a lane gets neighbours of a group: of bfloat16s, one word of 32 bits holds both.
+    const NEIGHBOURS: bool = false;
+
     fn value(bytes: [u8; W]) -> f64;
 }
 
 macro_rules! element {
-    ($name:ident, $width:literal, $bytes:ident => $value:expr) => {
+    ($name:ident, $width:literal, $bytes:ident => $value:expr $(, $neighbours:literal)?) => {
         struct $name;
         impl Element<$width> for $name {
+            $(const NEIGHBOURS: bool = $neighbours;)?
+
             #[inline]
             fn value($bytes: [u8; $width]) -> f64 {
                 $value
@@ -129,7 +143,7 @@ macro_rules! element {
 element!(F64, 8, bytes => f64::from_le_bytes(bytes));
 element!(F32, 4, bytes => f64::from(f32::from_le_bytes(bytes)));
 element!(F16, 2, bytes => f64::from(number::from_f16(u16::from_le_bytes(bytes))));
-element!(Bf16, 2, bytes => f64::from(number::from_bf16(u16::from_le_bytes(bytes))));
+element!(Bf16, 2, bytes => f64::from(number::from_bf16(u16::from_le_bytes(bytes))), true);
 element!(I64, 8, bytes => number::from_i64(i64::from_le_bytes(bytes)));
 element!(I32, 4, bytes => f64::from(i32::from_le_bytes(bytes)));
 element!(I16, 2, bytes => f64::from(i16::from_le_bytes(bytes)));
@@ -181,7 +195,7 @@ impl Wide {
     }
 }
 
-/// Adds a chunk whose first element belongs to lane 0.
+/// Adds a chunk that begins with a group.
 pub(super) fn run(wide: Wide, bytes: &[u8], lanes: &mut Lanes) -> Chunk {
     by_type!(wide, run_as(bytes, lanes))
 }
@@ -192,10 +206,10 @@ fn run_as<E: Element<W>, const W: usize>(bytes: &[u8], lanes: &mut Lanes) -> Chu
     let mut ends = Ends::new();
     let mut sums = *lanes;
     for group in groups {
-        sums.add(ends.take(group.iter().map(|element| E::value(*element))));
+        sums.add(ends.take(group.iter().map(|element| E::value(*element))), E::NEIGHBOURS);
     }
     if !rest.is_empty() {
-        sums.add(ends.take(rest.iter().map(|element| E::value(*element))));
+        sums.add(ends.take(rest.iter().map(|element| E::value(*element))), E::NEIGHBOURS);
     }
     *lanes = sums;
     Chunk {
@@ -247,14 +261,23 @@ impl Ends {
 impl Lanes {
     /// Adds a group. A zero changes no lane: they begin as positive zero and never become negative zero.
     #[inline]
-    fn add(&mut self, group: [f64; GROUP]) {
-        let (low, high) = group.split_at(LANES);
+    fn add(&mut self, group: [f64; GROUP], neighbours: bool) {
+        if neighbours {
+            self.add_pairs(group.as_chunks().0.iter().map(|[one, other]| (*one, *other)));
+        } else {
+            let (low, high) = group.split_at(LANES);
+            self.add_pairs(low.iter().copied().zip(high.iter().copied()));
+        }
+    }
+
+    #[inline]
+    fn add_pairs(&mut self, pairs: impl Iterator<Item = (f64, f64)>) {
         let sums = self.sum.iter_mut().zip(&mut self.square).zip(&mut self.fourth);
-        for ((low, high), ((sum, square), fourth)) in low.iter().zip(high).zip(sums) {
-            let (low_square, high_square) = (low * low, high * high);
-            *sum += low + high;
-            *square += low_square + high_square;
-            *fourth += low_square * low_square + high_square * high_square;
+        for ((one, other), ((sum, square), fourth)) in pairs.zip(sums) {
+            let (one_square, other_square) = (one * one, other * other);
+            *sum += one + other;
+            *square += one_square + other_square;
+            *fourth += one_square * one_square + other_square * other_square;
         }
     }
 }
