@@ -10,6 +10,7 @@ mod keras;
 mod models;
 mod pickles;
 mod repositories;
+mod tensors;
 mod unseen;
 
 pub use unseen::{UNSEEN, Unseen};
@@ -90,6 +91,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         title: "Weights and other model files",
         rows: models::ROWS,
+    },
+    Section {
+        title: "Values, bytes and planes of tensors",
+        rows: tensors::ROWS,
     },
     Section {
         title: "Repositories and configurations",

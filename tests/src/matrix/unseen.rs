@@ -18,9 +18,9 @@ const fn unseen(class: &'static str, format: &'static str, why: &'static str) ->
 /// The classes.
 pub static UNSEEN: &[Unseen] = &[
     unseen(
-        "tensor values made to carry a payload in their low bits",
+        "tensor values made to carry an encrypted payload in their low bits",
         "all weights",
-        "encrypted content in low bits cannot be told from training noise without the model it was made from",
+        "it cannot be told from training noise without the model it was made from; a manifest of that (`--manifest`) tells which tensor changed in its low bits only",
     ),
     unseen(
         "behaviour trained into the weights",
