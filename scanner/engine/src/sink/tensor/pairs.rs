@@ -76,6 +76,29 @@ impl Pairs {
         self.search(bytes, Some(other), found, others);
     }
 
+    /// As [`find`](Self::find), and adds to `others` the positions at which the second byte of a pair comes first.
+    pub(super) fn find_either_way(&self, bytes: &[u8], found: &mut Vec<usize>, others: &mut Vec<usize>) {
+        #[cfg(target_arch = "x86_64")]
+        let done = if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            unsafe { avx2::search_either_way(self, bytes, found, others) }
+        } else {
+            0
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let done = 0usize;
+        for (at, pair) in (done..).zip(bytes.get(done..).unwrap_or_default().windows(2)) {
+            if let [first, second] = *pair {
+                if self.holds(first, second) {
+                    found.push(at);
+                }
+                if self.holds(second, first) {
+                    others.push(at);
+                }
+            }
+        }
+    }
+
     fn search(&self, bytes: &[u8], other: Option<&Self>, found: &mut Vec<usize>, others: &mut Vec<usize>) {
         #[cfg(target_arch = "x86_64")]
         let done = if std::arch::is_x86_feature_detected!("avx2") {
@@ -200,9 +223,9 @@ fn each_two(bytes: &[u8], out: &mut Vec<u8>) {
 mod avx2 {
     use super::{Nibbles, Pairs};
     use std::arch::x86_64::{
-        __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-        _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16,
-        _mm256_srli_epi16,
+        __m256i, _mm_loadu_si128, _mm256_alignr_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_testz_si256,
     };
 
     #[derive(Clone, Copy)]
@@ -289,6 +312,61 @@ mod avx2 {
         at
     }
 
+    /// The 32 bytes that begin one byte behind those of `low`, which `high` follows.
+    #[target_feature(enable = "avx2")]
+    fn next(low: __m256i, high: __m256i) -> __m256i {
+        _mm256_alignr_epi8::<1>(_mm256_permute2x128_si256::<0x21>(low, high), low)
+    }
+
+    /// Examines all positions but the last few; returns the first that it did not.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn search_either_way(
+        pairs: &Pairs,
+        bytes: &[u8],
+        found: &mut Vec<usize>,
+        others: &mut Vec<usize>,
+    ) -> usize {
+        let (first, second) = (tables(&pairs.first), tables(&pairs.second));
+        let (nibble, zero) = (_mm256_set1_epi8(15), _mm256_setzero_si256());
+        let (blocks, _) = bytes.as_chunks::<32>();
+        let looked_up = |block: &[u8; 32]| {
+            // SAFETY: the block is 32 bytes long.
+            let bytes = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+            let low = _mm256_and_si256(bytes, nibble);
+            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+            (groups(first, low, high), groups(second, low, high))
+        };
+        let Some((head, rest)) = blocks.split_first() else {
+            return 0;
+        };
+        let (mut is_first, mut is_second) = looked_up(head);
+        let mut at = 0usize;
+        for block in rest {
+            let (next_first, next_second) = looked_up(block);
+            let forwards = _mm256_and_si256(is_first, next(is_second, next_second));
+            let backwards = _mm256_and_si256(is_second, next(is_first, next_first));
+            let either = _mm256_or_si256(forwards, backwards);
+            if _mm256_testz_si256(either, either) == 0 {
+                let window = bytes.get(at..at.wrapping_add(33)).unwrap_or_default();
+                for (hits, turned) in [(forwards, false), (backwards, true)] {
+                    let mut mask = !_mm256_movemask_epi8(_mm256_cmpeq_epi8(hits, zero));
+                    while mask != 0 {
+                        let offset = usize::try_from(mask.trailing_zeros()).unwrap_or(0);
+                        mask &= mask.wrapping_sub(1);
+                        match window.get(offset..offset.wrapping_add(2)) {
+                            Some([x, y]) if !turned && pairs.holds(*x, *y) => found.push(at.wrapping_add(offset)),
+                            Some([x, y]) if turned && pairs.holds(*y, *x) => others.push(at.wrapping_add(offset)),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            (is_first, is_second) = (next_first, next_second);
+            at = at.wrapping_add(32);
+        }
+        at
+    }
+
     #[target_feature(enable = "avx2")]
     pub(super) fn low_bytes(bytes: &[u8], width: usize, big_endian: bool, out: &mut Vec<u8>) {
         super::each_low(bytes, width, big_endian, out);
@@ -336,6 +414,12 @@ mod tests {
             prop_assert_eq!(&found, &exact(&pairs));
             prop_assert_eq!(&alone, &found);
             prop_assert_eq!(&others, &exact(&other));
+            let (mut forwards, mut backwards) = (Vec::new(), Vec::new());
+            pairs.find_either_way(&bytes, &mut forwards, &mut backwards);
+            prop_assert_eq!(&forwards, &exact(&pairs));
+            let turned: Vec<usize> =
+                bytes.windows(2).enumerate().filter(|(_, w)| pairs.holds(w[1], w[0])).map(|(at, _)| at).collect();
+            prop_assert_eq!(backwards, turned);
         }
 
         #[test]

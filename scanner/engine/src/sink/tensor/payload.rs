@@ -16,6 +16,8 @@ use std::sync::LazyLock;
 const GROUP: usize = 64;
 /// Bytes of a plane that are gathered before they are searched.
 const BATCH: usize = 32 << 10;
+/// Elements from the start among which planes of 2 and 4 bits may begin anywhere; behind them, at each eighth.
+const ANYWHERE: u64 = 1 << 16;
 /// Candidates that are kept of one tensor.
 const MOST: usize = 64;
 
@@ -53,7 +55,6 @@ pub struct PayloadHit {
 
 struct Sets {
     plain: Pairs,
-    swapped: Pairs,
     bits: Pairs,
     twos: Pairs,
     nibbles: Pairs,
@@ -63,7 +64,6 @@ static SETS: LazyLock<Sets> = LazyLock::new(|| {
     let turned = |turn: fn(u8) -> u8| PAIRS.map(|(a, b, group)| (turn(a), turn(b), group));
     Sets {
         plain: Pairs::new(&PAIRS),
-        swapped: Pairs::new(&PAIRS.map(|(a, b, group)| (b, a, group))),
         bits: Pairs::new(&turned(u8::reverse_bits)),
         twos: Pairs::new(&turned(reverse_twos)),
         nibbles: Pairs::new(&turned(|byte| byte.rotate_left(4))),
@@ -197,7 +197,10 @@ impl PayloadSearch {
         let Some(own) = window.get(..ready).filter(|own| !own.is_empty()) else {
             return;
         };
-        self.hash.feed(own);
+        // Equal tensors are told by this and by all their statistics: a part of the bytes is enough.
+        for group in own.chunks(GROUP.saturating_mul(self.width)) {
+            self.hash.feed(group.get(..32).unwrap_or(group));
+        }
         self.search_bytes(window, ready);
         if self.planes {
             let before = self.low.bytes.len();
@@ -220,7 +223,7 @@ impl PayloadSearch {
         let seen = window.get(..ready.saturating_add(1)).unwrap_or(window);
         let (mut found, mut others) = (std::mem::take(&mut self.found), std::mem::take(&mut self.others));
         if self.width > 1 && self.planes {
-            SETS.plain.find_both(&SETS.swapped, seen, &mut found, &mut others);
+            SETS.plain.find_either_way(seen, &mut found, &mut others);
         } else {
             SETS.plain.find(seen, &mut found);
         }
@@ -328,6 +331,9 @@ impl PayloadSearch {
             );
             let upto = if last { plane.bytes.len() } else { upto };
             for phase in 0..per_byte {
+                if low > 1 && phase > 0 && plane.element >= ANYWHERE {
+                    break;
+                }
                 let bytes: &[u8] = if phase == 0 {
                     &plane.bytes
                 } else {
@@ -348,6 +354,9 @@ impl PayloadSearch {
                             .saturating_mul(u64::from(per_byte))
                             .saturating_add(u64::from(phase))
                             .saturating_add(plane.element);
+                        if low > 1 && phase > 0 && element >= ANYWHERE {
+                            return;
+                        }
                         self.hits
                             .push(element.saturating_mul(width), Carrier::Bits { low, high_first }, kind);
                     }
