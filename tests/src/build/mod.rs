@@ -32,6 +32,7 @@ pub mod safetensors;
 pub mod sevenzip;
 pub mod sha256;
 pub mod signed;
+pub mod tamper;
 pub mod tar;
 pub mod template;
 pub mod tensorflow;

@@ -1,0 +1,6 @@
+//! Signatures: the four answers, the bytes that they are about, and what was done to them.
+
+mod answers;
+mod bad_input;
+mod common;
+mod tampered;
