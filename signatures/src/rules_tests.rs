@@ -45,6 +45,7 @@ const CODES: &[(&str, &str)] = &[
     ("configured-callable", "low foreign=info stdlib=low unsafe=critical"),
     ("custom-operator", "info custom=info inventory=info"),
     ("declared-digest", "high absent=medium"),
+    ("declared-signer", "high"),
     ("declared-unused", "info"),
     (
         "duplicate-entry",
@@ -67,6 +68,7 @@ const CODES: &[(&str, &str)] = &[
         "high crc=high extra=info method=high name=high size=high timestamp=info",
     ),
     ("hidden-text", "medium bidi=medium tag=medium zero-width=medium"),
+    ("image-checksum", "low signed=medium zero=low"),
     ("image-inventory", "info history=info privileged=info whiteouts=info"),
     (
         "image-mismatch",
@@ -124,6 +126,17 @@ const CODES: &[(&str, &str)] = &[
         "shard-index",
         "low extra=low missing=low tensor-missing=medium tensor-twice=medium tensor-unlisted=low total-size=low",
     ),
+    (
+        "signature-invalid",
+        "high digest=high malformed=high page-hashes=medium signer=high",
+    ),
+    ("signature-order", "low sections=medium"),
+    ("signature-time", "info broken=medium none=info"),
+    (
+        "signature-unanchored",
+        "info broken=medium expired=low purpose=medium self-signed=low",
+    ),
+    ("signature-weak", "low beside=info"),
     ("special-file", "low"),
     (
         "startup-code",
@@ -167,6 +180,7 @@ const CODES: &[(&str, &str)] = &[
         "unclaimed-bytes",
         "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info",
     ),
+    ("uncovered-bytes", "high message=medium small=medium zeros=medium"),
     ("undeclared-host", "medium possible=low"),
     (
         "unknown-callable",

@@ -149,6 +149,8 @@ pub mod code {
         TENSOR_LOW_BITS = "tensor-low-bits";
         /// A tensor is not the one that a manifest describes.
         TENSOR_CHANGED = "tensor-changed";
+        /// The subject is not signed by whom the declared set names.
+        DECLARED_SIGNER = "declared-signer";
         /// A host that the declared set does not name.
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.

@@ -11,6 +11,7 @@ mod models;
 mod pickles;
 mod repositories;
 mod tensors;
+mod signatures;
 mod unseen;
 
 pub use unseen::{UNSEEN, Unseen};
@@ -99,6 +100,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         title: "Repositories and configurations",
         rows: repositories::ROWS,
+    },
+    Section {
+        title: "Signatures",
+        rows: signatures::ROWS,
     },
 ];
 

@@ -120,6 +120,7 @@ pub(crate) fn signature(s: &Signature) -> Value {
         "signer": s.signer,
         "certificate": s.certificate.as_ref().map(|d| hex(d)),
         "publisher": s.publisher,
+        "pins": s.pins,
         "chain": s.chain.as_str(),
         "anchor": s.anchor,
         "time": s.time.as_ref().map(|t| &t.at),

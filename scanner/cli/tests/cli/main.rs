@@ -30,4 +30,5 @@ mod shell;
 mod special;
 mod stdin;
 mod terminal;
+mod verify;
 mod walk;

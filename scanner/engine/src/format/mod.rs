@@ -214,6 +214,14 @@ pub fn ids() -> impl ExactSizeIterator<Item = &'static str> {
     FORMATS.iter().map(|format| format.id())
 }
 
+/// The facts of `bytes` as the format `id`, for the fuzz target of what is built on them.
+pub(crate) fn parse_for_fuzzing(id: &str, bytes: &[u8]) -> Vec<crate::fact::Fact> {
+    let format = FORMATS.iter().find(|f| f.id() == id);
+    format
+        .map(|format| Parse::of_bytes(*format, bytes).facts)
+        .unwrap_or_default()
+}
+
 /// Parses `bytes` as the format called `id` and checks the laws that hold for any bytes: claims add up, children lie
 /// inside. For fuzz targets and property tests.
 ///

@@ -35,6 +35,8 @@ struct Swept {
     findings: Findings,
     errors: Vec<ScanError>,
     outcomes: signed::Outcomes,
+    /// Its signatures, judged, and what they are over.
+    signed: (Vec<Signature>, Option<Coverage>),
 }
 
 /// What a node holds, closed.
@@ -109,9 +111,9 @@ pub(super) fn close(
                 Below::Closed(artifacts) => artifacts,
             });
         }
-        let results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();
-        let signatures = judged.get_mut(index).map(std::mem::take).unwrap_or_default();
-        let artifact = close_node(ctx, quota, source, node, results, swept_all, &held, signatures);
+        let mut results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();
+        results.signed = judged.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let artifact = close_node(ctx, quota, source, node, results, swept_all, &held);
         held.forget(quota);
         let mut all = Vec::with_capacity(held.nested.len().saturating_add(1));
         all.push(artifact);
@@ -289,7 +291,6 @@ fn close_node(
     mut swept: Swept,
     swept_all: bool,
     held: &Held,
-    (signatures, coverage): (Vec<Signature>, Option<Coverage>),
 ) -> Artifact {
     swept.fills.sort_by_key(|(span, _)| *span);
     if zero_gaps_are_padding(&node.ledger) {
@@ -299,6 +300,7 @@ fn close_node(
         .tensors
         .sort_by_key(|tensor| (tensor.span, tensor.spec.layout.is_none()));
     swept.matches.sort_by_key(|hit| (hit.pattern, hit.span));
+    let (signatures, coverage) = std::mem::take(&mut swept.signed);
     let mut swept_errors = std::mem::take(&mut swept.errors);
     let mut findings = std::mem::take(&mut node.findings);
     findings.append(std::mem::take(&mut swept.findings));

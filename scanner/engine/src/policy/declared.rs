@@ -9,6 +9,7 @@ use crate::artifact::{Artifact, HostPlace, Kind};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::name::escape_level;
 use crate::span::Span;
+use crate::verify::Signature;
 use probity_signatures::declared::{Declared, Embedded, Subject};
 use probity_signatures::{Rules, Severity};
 use std::collections::BTreeMap;
@@ -73,8 +74,9 @@ impl Held {
         if !subject.signers.is_empty() {
             let place = found.first().copied();
             let place = place.or_else(|| all().find(|(_, a)| named(a)).map(|(place, _)| place));
-            let message = "the declared signer was not compared: this build verifies no signature";
-            self.errors.push((place.unwrap_or(first), message.to_owned()));
+            let place = place.unwrap_or(first);
+            let artifact = all().find(|(other, _)| *other == place).map(|(_, artifact)| artifact);
+            self.signer(subject, place, artifact.map_or(&[][..], |a| &a.signatures));
         }
         if subject.sha256.is_empty() {
             return;
@@ -108,6 +110,25 @@ impl Held {
         {
             let message = format!("nothing that was scanned is the subject declared at {}", subject.at);
             self.tell(place, about(artifact, message).case("absent").key("absent"));
+        }
+    }
+
+    /// Whether one of the declared signers signed the subject. Where nothing that is verified here signs it, nobody knows.
+    fn signer(&mut self, subject: &Subject, place: Place, signatures: &[Signature]) {
+        let wanted: Vec<String> = subject.signers.iter().map(ToString::to_string).collect();
+        if signatures.is_empty() {
+            let message = "the declared signer was not compared: the subject has no signature that is verified here";
+            self.errors.push((place, message.to_owned()));
+        } else if !wanted.iter().any(|pin| signatures.iter().any(|s| s.meets(pin))) {
+            let signers: Vec<String> = signatures.iter().filter_map(|s| s.signer.clone()).collect();
+            let message = format!("the subject is not signed by whom is declared at {}", subject.at);
+            let finding = Finding::new(code::DECLARED_SIGNER, Span::new(0, 0), message)
+                .evidence("declared", crate::finding::Value::List(wanted))
+                .evidence("signers", crate::finding::Value::List(signers))
+                .evidence("rule", subject.at.to_string())
+                .region("signature")
+                .key("signer");
+            self.tell(place, finding);
         }
     }
 

@@ -74,7 +74,7 @@ pub struct Scope {
     pub format: Option<String>,
     /// The finding's region.
     pub region: Option<String>,
-    /// The signer of the artifact. No signature is verified yet: an entry that names a signer matches nothing.
+    /// The signer of the artifact, as a pin (`authenticode:CN=...`): its signature is intact, and a known root vouches for it.
     pub signer: Option<String>,
     /// The digest of the artifact, or of one that holds it.
     pub sha256: Option<[u8; 32]>,
@@ -88,7 +88,10 @@ impl Scope {
         let by_path = |glob: &PathGlob| glob.holds(&artifact.path, nested);
         let finding = &judged.finding;
         self.code == finding.code
-            && self.signer.is_none()
+            && self
+                .signer
+                .as_deref()
+                .is_none_or(|pin| artifact.signatures.iter().any(|s| s.meets(pin)))
             && self.case.as_deref().is_none_or(|case| finding.case == Some(case))
             && self.sha256.is_none_or(|digest| digests.contains(&digest))
             && self.format.as_deref().is_none_or(|format| artifact.format == format)

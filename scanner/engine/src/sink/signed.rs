@@ -229,3 +229,117 @@ fn total(at: u64, bytes: &[u8]) -> u64 {
     let last = last.first().map_or(0, |low| u64::from(*low));
     first.saturating_add(middle).saturating_add(last)
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "the numbers of a test are small and its own"
+)]
+mod tests {
+    use super::*;
+
+    fn outcome(request: &Request, base: u64, bytes: &[u8], tile: usize) -> Outcome {
+        let mut sink = SignedSink::new(request, base).unwrap();
+        let hull = request.hull().shifted(base);
+        let mut at = 0u64;
+        for piece in bytes.chunks(tile) {
+            let whole = Span::saturating_at(at, piece.len() as u64);
+            let cut = hull.intersect(whole);
+            if !cut.is_empty() {
+                sink.feed(cut.start(), part(at, piece, cut));
+            }
+            at += piece.len() as u64;
+        }
+        sink.finish()
+    }
+
+    fn bytes() -> Vec<u8> {
+        (0..10_001u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect()
+    }
+
+    #[test]
+    fn outcomes_are_the_same_however_the_bytes_are_cut_and_wherever_the_artifact_begins() {
+        let bytes = bytes();
+        let spans = vec![Span::new(3, 700), Span::new(700, 701), Span::new(4000, 9990)];
+        let digest = Request::Digest {
+            algorithm: Algorithm::Sha384,
+            spans: spans.clone(),
+            zeros: 5000,
+        };
+        for base in [0u64, 11] {
+            let from = base as usize;
+            let mut covered: Vec<u8> = Vec::new();
+            for span in &spans {
+                covered.extend(&bytes[from + span.start() as usize..from + span.end() as usize]);
+            }
+            covered.extend([0; 5000]);
+            let image = bytes[from..].to_vec();
+            let mut plain = image.clone();
+            plain[216..220].fill(0);
+            let words = plain
+                .chunks(2)
+                .map(|w| u64::from(w[0]) | u64::from(*w.get(1).unwrap_or(&0)) << 8);
+            let mut sum: u64 = words.sum();
+            while sum > 0xffff {
+                sum = (sum & 0xffff) + (sum >> 16);
+            }
+            let checksum = Request::ImageChecksum {
+                span: Span::new(0, image.len() as u64),
+                field: Span::new(216, 220),
+            };
+            for tile in [1, 7, 4096, bytes.len()] {
+                let expected = Outcome::Digest(Algorithm::Sha384.digest(&covered));
+                assert_eq!(outcome(&digest, base, &bytes, tile), expected, "{base} {tile}");
+                let expected = Outcome::Sum(u32::try_from(sum).unwrap());
+                assert_eq!(outcome(&checksum, base, &bytes, tile), expected, "{base} {tile}");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_are_held_against_their_digests_to_the_last_short_one() {
+        let bytes = bytes();
+        let page = |from: usize, to: usize, fill: usize| {
+            Algorithm::Sha256.digest(&[&bytes[from..to], &vec![0; fill]].concat())
+        };
+        for pad in [true, false] {
+            let last = if pad { 4096 - 1809 } else { 0 };
+            let mut expected = [page(0, 4096, 0), page(4096, 8192, 0), page(8192, 10_001, last)].concat();
+            let request = |expected: &[u8]| Request::Pages {
+                algorithm: Algorithm::Sha256,
+                span: Span::new(0, 10_001),
+                page: 4096,
+                pad,
+                expected: expected.to_vec(),
+            };
+            for tile in [1, 7, 4096, 10_001] {
+                let all = Outcome::Pages(Pages {
+                    count: 3,
+                    ..Pages::default()
+                });
+                assert_eq!(outcome(&request(&expected), 0, &bytes, tile), all);
+            }
+            expected[40] ^= 1;
+            expected.truncate(64);
+            let wrong = Outcome::Pages(Pages {
+                count: 3,
+                wrong: 2,
+                first_wrong: vec![1, 2],
+            });
+            assert_eq!(outcome(&request(&expected), 0, &bytes, 1000), wrong);
+        }
+    }
+
+    #[test]
+    fn spans_that_do_not_ascend_are_left_to_another_reading() {
+        let request = Request::Digest {
+            algorithm: Algorithm::Sha1,
+            spans: vec![Span::new(9, 12), Span::new(3, 5)],
+            zeros: 0,
+        };
+        assert!(SignedSink::new(&request, 0).is_none());
+    }
+}

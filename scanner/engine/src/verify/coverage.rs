@@ -83,6 +83,10 @@ impl Coverage {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the numbers of a test are small and its own"
+)]
 mod tests {
     use super::*;
     use crate::verify::Signature;

@@ -37,10 +37,13 @@ pub(crate) mod algorithm;
 mod authenticode;
 pub(crate) mod cms;
 mod coverage;
+mod fuzz;
 mod report;
 mod trust;
 
 pub use coverage::{Coverage, Why};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use report::{Answer, ChainAnswer, Countersignature, Signature, Time};
 pub use trust::{TrustError, TrustStore};
 

@@ -80,6 +80,8 @@ pub struct Signature {
     pub reason: Option<String>,
     /// The subject of the signer's certificate, most specific first; `None` when there is none.
     pub signer: Option<String>,
+    /// The names by which it can be pinned: `authenticode:CN=...`, `authenticode:O=...`.
+    pub pins: Vec<String>,
     /// SHA-256 of the signer's certificate.
     pub certificate: Option<Vec<u8>>,
     /// The publisher whose pin the signer meets.
@@ -101,6 +103,12 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Whether it is a signature of the one whom `pin` names: intact, vouched for by a known root, and by that name. A name
+    /// alone is nothing, since anybody can write one.
+    pub fn meets(&self, pin: &str) -> bool {
+        self.intact == Answer::Yes && self.chain == ChainAnswer::Anchored && self.pins.iter().any(|own| own == pin)
+    }
+
     /// A signature of `scheme` of which nothing is known.
     pub(crate) fn new(scheme: &'static str) -> Self {
         Self {
@@ -108,6 +116,7 @@ impl Signature {
             intact: Answer::Unknown,
             reason: None,
             signer: None,
+            pins: Vec::new(),
             certificate: None,
             publisher: None,
             chain: ChainAnswer::Unknown,

@@ -6,6 +6,8 @@ use probity_tests::build::pe::Pe;
 use probity_tests::build::signed::authenticode::Signing;
 use probity_tests::build::signed::{CODE_SIGNING, Certificate, Hash, Message, Stamp, TIME_STAMPING, der};
 
+type Change = fn(&mut Message);
+
 fn image(signing: Signing) -> Vec<u8> {
     Pe {
         signing: Some(signing),
@@ -14,7 +16,7 @@ fn image(signing: Signing) -> Vec<u8> {
     .build()
 }
 
-fn changed(change: fn(&mut Message)) -> Vec<u8> {
+fn changed(change: Change) -> Vec<u8> {
     image(Signing {
         change,
         ..Signing::default()
@@ -108,13 +110,14 @@ fn a_nested_signature_is_verified_by_itself_and_softens_a_weak_one() {
         }),
         true,
     );
-    let seen: Vec<_> = found.signatures.iter().map(|s| (s.nested, s.digest, s.intact)).collect();
+    let seen: Vec<_> = found
+        .signatures
+        .iter()
+        .map(|s| (s.nested, s.digest, s.intact))
+        .collect();
     assert_eq!(
         seen,
-        [
-            (false, Some("sha1"), Answer::Yes),
-            (true, Some("sha256"), Answer::Yes)
-        ]
+        [(false, Some("sha1"), Answer::Yes), (true, Some("sha256"), Answer::Yes)]
     );
     assert_eq!(said(&found), ["signature-weak beside", "signature-weak beside"]);
     assert_eq!(found.bytes.uncovered, Some(0));
@@ -164,7 +167,7 @@ fn a_chain_is_judged_at_the_time_of_the_countersignature() {
 
 #[test]
 fn certificates_are_judged_by_what_they_are_for_and_who_made_them() {
-    let cases: [(&str, fn(&mut Message), &str); 6] = [
+    let cases: [(&str, Change, &str); 6] = [
         (
             "for time stamps",
             |m| m.signer.purpose = TIME_STAMPING,
@@ -211,7 +214,11 @@ fn certificates_are_judged_by_what_they_are_for_and_who_made_them() {
         let found = scan(changed(change), true);
         assert_eq!(found.signatures[0].intact, Answer::Yes, "{what}");
         assert_eq!(found.signatures[0].chain, ChainAnswer::Unanchored, "{what}");
-        assert!(said(&found).contains(&expected.to_owned()), "{what}: {:?}", said(&found));
+        assert!(
+            said(&found).contains(&expected.to_owned()),
+            "{what}: {:?}",
+            said(&found)
+        );
     }
 }
 
@@ -226,7 +233,7 @@ fn a_root_of_the_same_name_by_another_hand_is_not_the_root() {
 
 #[test]
 fn what_the_signer_did_not_sign_is_told() {
-    let cases: [(fn(&mut Message), &str); 3] = [
+    let cases: [(Change, &str); 3] = [
         (|m| m.wrong_digest = true, "signature-invalid signer"),
         (|m| m.broken = true, "signature-invalid signer"),
         (|m| m.signers = 2, "signature-invalid malformed"),
@@ -243,7 +250,8 @@ fn what_the_signer_did_not_sign_is_told() {
 fn what_hides_inside_the_message_is_covered_by_nothing() {
     let attribute = |m: &mut Message| {
         let hidden = der::octets(b"a note that nobody signed, of more than sixteen bytes");
-        m.unsigned.push(der::sequence(&[der::oid("1.2.3.4.5"), der::set(&[hidden])]));
+        m.unsigned
+            .push(der::sequence(&[der::oid("1.2.3.4.5"), der::set(&[hidden])]));
     };
     let found = scan(changed(attribute), true);
     assert_eq!(found.signatures[0].intact, Answer::Yes);
@@ -277,7 +285,9 @@ fn what_a_signed_image_holds_inherits_its_coverage() {
         jobs: 1,
         ..Default::default()
     };
-    let report = probity_engine::pipeline::Scanner::new(options).unwrap().scan_bytes("image.exe", bytes);
+    let report = probity_engine::pipeline::Scanner::new(options)
+        .unwrap()
+        .scan_bytes("image.exe", bytes);
     let nested = report.artifacts.iter().find(|a| a.nested.is_some()).unwrap();
     assert_eq!(nested.format, "pe");
     assert!(nested.signatures.is_empty());

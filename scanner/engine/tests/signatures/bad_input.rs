@@ -28,7 +28,10 @@ fn message(signers: &[Vec<u8>], certificates: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn thousands_of_signers_or_certificates_are_a_bound_that_is_told() {
     let nothing = sequence(&[]);
-    for bytes in [message(&vec![nothing.clone(); 5000], &[]), message(&[], &vec![nothing; 5000])] {
+    for bytes in [
+        message(&vec![nothing.clone(); 5000], &[]),
+        message(&[], &vec![nothing; 5000]),
+    ] {
         let found = scan(with(bytes), true);
         assert_ne!(found.signatures[0].intact, Answer::Yes);
         let told = !found.complete || said(&found).iter().any(|f| f.starts_with("signature-invalid"));
@@ -86,7 +89,13 @@ fn a_file_cut_anywhere_in_its_table_is_not_intact() {
     let (table, _) = security_directory(&image);
     for end in (table as usize..image.len()).step_by(61) {
         let found = scan(image[..end].to_vec(), true);
-        assert!(!found.signatures.iter().any(|s| s.intact == Answer::Yes && end < image.len() - 7), "{end}");
+        assert!(
+            !found
+                .signatures
+                .iter()
+                .any(|s| s.intact == Answer::Yes && end < image.len() - 7),
+            "{end}"
+        );
         assert!(!found.findings.is_empty(), "{end}");
     }
 }

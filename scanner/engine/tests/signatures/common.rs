@@ -30,7 +30,10 @@ pub(crate) fn scan(image: Vec<u8>, trusted: bool) -> Artifact {
 pub(crate) fn said(artifact: &Artifact) -> Vec<String> {
     let findings = artifact.findings.iter().map(|j| &j.finding);
     findings
-        .map(|f| f.case.map_or_else(|| f.code.to_owned(), |case| format!("{} {case}", f.code)))
+        .map(|f| {
+            f.case
+                .map_or_else(|| f.code.to_owned(), |case| format!("{} {case}", f.code))
+        })
         .collect()
 }
 

@@ -50,9 +50,17 @@ fn every_tamper_of_a_built_image_is_named() {
 fn what_hides_in_the_certificate_table_is_high_and_names_its_host() {
     let stuffed = TAMPERS.iter().find(|t| t.name.contains("CVE-2013-3900")).unwrap();
     let found = scan((stuffed.apply)(&Pe::signed(true).build()).unwrap(), true);
-    let judged = found.findings.iter().find(|f| f.finding.code == "uncovered-bytes").unwrap();
+    let judged = found
+        .findings
+        .iter()
+        .find(|f| f.finding.code == "uncovered-bytes")
+        .unwrap();
     assert_eq!(judged.severity, Severity::High);
-    assert!(judged.finding.message.contains("stage-two.example.com"), "{}", judged.finding.message);
+    assert!(
+        judged.finding.message.contains("stage-two.example.com"),
+        "{}",
+        judged.finding.message
+    );
     assert!(judged.finding.span.len() >= 512);
 }
 
@@ -71,7 +79,11 @@ fn a_signature_of_another_image_is_not_one_of_this() {
     };
     let found = scan(transplanted.build(), true);
     assert_eq!(found.signatures[0].intact, Answer::No);
-    assert!(said(&found).contains(&"signature-invalid digest".to_owned()), "{:?}", said(&found));
+    assert!(
+        said(&found).contains(&"signature-invalid digest".to_owned()),
+        "{:?}",
+        said(&found)
+    );
 }
 
 /// Published images, where `cargo xtask corpus` has fetched them.
@@ -81,7 +93,9 @@ fn every_tamper_of_a_published_image_is_named() {
     let mut open = vec![corpus];
     let mut images = Vec::new();
     while let Some(directory) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(directory) else { continue };
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let path = entry.path();
             let small = entry.metadata().is_ok_and(|m| m.len() < 600_000);
@@ -98,7 +112,11 @@ fn every_tamper_of_a_published_image_is_named() {
     }
     let mut wrong = Vec::new();
     for path in images.iter().take(8) {
-        wrong.append(&mut check(&path.display().to_string(), &std::fs::read(path).unwrap(), false));
+        wrong.append(&mut check(
+            &path.display().to_string(),
+            &std::fs::read(path).unwrap(),
+            false,
+        ));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -144,7 +144,7 @@ impl Certificate {
         let critical = vec![0x01, 0x01, 0xff];
         let mut extensions = Vec::new();
         if self.authority {
-            let value = sequence(&[critical.clone()]);
+            let value = sequence(std::slice::from_ref(&critical));
             extensions.push(sequence(&[oid("2.5.29.19"), critical.clone(), octets(&value)]));
         }
         if !self.purpose.is_empty() {

@@ -282,6 +282,11 @@ impl Judge<'_> {
         };
         let name = certificate.subject_name();
         report.signer = Some(printable(name.to_string().as_bytes()));
+        let pins = [("CN", name.get("CN")), ("O", name.get("O"))];
+        let pins = pins
+            .iter()
+            .filter_map(|(kind, value)| Some(format!("{SCHEME}:{kind}={}", (*value)?)));
+        report.pins = pins.collect();
         report.certificate = Some(certificate.fingerprint());
         let stamps = timestamp::of(signer, data, self.artifact.trust, &mut self.budget);
         self.times(&stamps, report, span);
@@ -297,8 +302,7 @@ impl Judge<'_> {
             Anchor::Root(root) => {
                 report.chain = ChainAnswer::Anchored;
                 report.anchor = Some(printable(root.as_bytes()));
-                let pin = probity_signatures::trust::publisher(SCHEME, name.get("CN"), name.get("O"));
-                report.publisher = pin.map(str::to_owned);
+                report.publisher = probity_signatures::trust::publisher(&report.pins).map(str::to_owned);
             }
             Anchor::None(why) => {
                 report.chain = match why {

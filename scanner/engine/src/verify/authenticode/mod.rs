@@ -16,7 +16,7 @@ mod judge;
 mod layout;
 
 use super::algorithm::Algorithm;
-use super::cms::{LONGEST, SignedData, oid};
+use super::cms::{LONGEST, SignedData, ber, oid};
 use super::{Parsed, Plan, Request, Verifier};
 use crate::fact::{Fact, PeImage};
 use crate::finding::{ErrorCode, ScanError};
@@ -111,7 +111,7 @@ impl Image {
             match parsed.input.read(span) {
                 Ok(bytes) => self.blobs.push(Blob {
                     span,
-                    bytes: bytes.into_owned(),
+                    bytes: canonical(bytes.into_owned(), span.start()),
                 }),
                 Err(fault) => self.errors.extend(unread(&fault)),
             }
@@ -199,6 +199,17 @@ impl Image {
                 expected,
             });
         }
+    }
+}
+
+/// The same message in DER, where a signer or its time stamp server wrote BER. Places inside are then those of what is read.
+fn canonical(bytes: Vec<u8>, base: u64) -> Vec<u8> {
+    match SignedData::parse(&bytes, base) {
+        Err(fault) if fault.kind == DerFaultKind::Encoding => match ber::to_der(&bytes) {
+            Ok((der, used)) if used == bytes.len() => der,
+            _ => bytes,
+        },
+        _ => bytes,
     }
 }
 

@@ -137,3 +137,65 @@ fn write(out: &mut Vec<u8>, identifier: u8, content: &[u8]) {
     }
     out.extend_from_slice(content);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ber_allows_and_der_does_not_is_rewritten_and_nothing_else() {
+        let cases: [(&[u8], &[u8]); 6] = [
+            (&[0x02, 0x01, 0x07], &[0x02, 0x01, 0x07]),
+            (&[0x30, 0x03, 0x02, 0x01, 0x07], &[0x30, 0x03, 0x02, 0x01, 0x07]),
+            // An indefinite length, with another inside.
+            (
+                &[0x30, 0x80, 0xa0, 0x80, 0x02, 0x01, 0x07, 0, 0, 0, 0],
+                &[0x30, 0x05, 0xa0, 0x03, 0x02, 0x01, 0x07],
+            ),
+            // A length in more octets than needed.
+            (&[0x04, 0x82, 0x00, 0x02, 1, 2], &[0x04, 0x02, 1, 2]),
+            // A string in parts, one of which is in parts itself.
+            (
+                &[0x24, 0x80, 0x04, 0x01, 1, 0x24, 0x05, 0x04, 0x01, 2, 0x04, 0x00, 0, 0],
+                &[0x04, 0x02, 1, 2],
+            ),
+            (
+                &[0x30, 0x80, 0x24, 0x03, 0x04, 0x01, 9, 0, 0],
+                &[0x30, 0x03, 0x04, 0x01, 9],
+            ),
+        ];
+        for (ber, der) in cases {
+            assert_eq!(to_der(ber), Ok((der.to_vec(), ber.len())), "{ber:02x?}");
+        }
+        let (_, used) = to_der(&[0x05, 0x00, 0xff, 0xff]).unwrap();
+        assert_eq!(used, 2, "what follows the value is not read");
+    }
+
+    #[test]
+    fn what_is_no_ber_is_refused() {
+        let deep = [0x30, 0x80].repeat(100);
+        let cases: [&[u8]; 8] = [
+            &[],
+            &[0x30],
+            &[0x30, 0x80, 0x02],
+            &[0x04, 0x80, 0, 0],
+            &[0x1f, 0x81, 0x01, 0x00],
+            &[0x30, 0x02, 0x04, 0x05, 1, 2, 3, 4, 5],
+            &[0x24, 0x03, 0x02, 0x01, 1],
+            &deep,
+        ];
+        for bytes in cases {
+            assert!(to_der(bytes).is_err(), "{bytes:02x?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            if let Ok((der, used)) = to_der(&bytes) {
+                proptest::prop_assert!(used <= bytes.len());
+                proptest::prop_assert_eq!(to_der(&der).map(|(again, _)| again), Ok(der));
+            }
+        }
+    }
+}

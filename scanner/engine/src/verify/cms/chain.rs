@@ -73,9 +73,9 @@ impl Unanchored {
             Self::Expired(_) => 6,
             Self::Critical(_) => 5,
             Self::NotAuthority(_) => 4,
-            Self::Unknown(_) => 3,
-            Self::SelfSigned => 2,
-            Self::Forged(_) => 1,
+            Self::Forged(_) => 3,
+            Self::Unknown(_) => 2,
+            Self::SelfSigned => 1,
         }
     }
 
@@ -104,8 +104,6 @@ impl Unanchored {
 pub(crate) struct Chain {
     /// Whether it ended at a root.
     pub(crate) anchor: Anchor,
-    /// The certificates of the path that came with the signature, the signer's first, by their place among them.
-    pub(crate) path: Vec<usize>,
     /// Weak digests and keys on the path below the root.
     pub(crate) weak: Vec<String>,
 }
@@ -136,7 +134,7 @@ pub(crate) fn build(
     };
     let (anchor, path) = search.run(leaf);
     let weak = weak(pool, &path);
-    Chain { anchor, path, weak }
+    Chain { anchor, weak }
 }
 
 struct Search<'s, 'a> {

@@ -93,8 +93,6 @@ pub(crate) struct SignerInfo<'a> {
     signed: Option<(Tlv<'a>, Vec<Attribute<'a>>)>,
     /// The unsigned attributes.
     pub(crate) unsigned: Vec<Attribute<'a>>,
-    /// All of its octets.
-    pub(crate) span: Span,
 }
 
 /// Why a signer's signature was not found good.
@@ -252,7 +250,6 @@ impl<'a> SignerInfo<'a> {
             signature,
             signed,
             unsigned,
-            span: tlv.span(),
         })
     }
 
