@@ -29,7 +29,11 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "bundle-autoload",
-        "low autoload=info exec-argv=low preload=high tuning=info",
+        "low autoload=info debugger=medium environment=info exec-argv=low preload=high tuning=info",
+    ),
+    (
+        "bundle-inventory",
+        "info asar=info deno=info dotnet=info nexe=info node-sea=info pkg=info pyinstaller=info",
     ),
     ("bundled-code", "low files=medium handler=low imports=high package=low"),
     ("conditional-prompt", "medium content=medium date=medium"),
@@ -65,7 +69,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "header-mismatch",
-        "high crc=high extra=info method=high name=high size=high timestamp=info",
+        "high crc=high digest=high extra=info method=high name=high size=high timestamp=info",
     ),
     ("hidden-text", "medium bidi=medium tag=medium zero-width=medium"),
     ("image-checksum", "low signed=medium zero=low"),

@@ -113,6 +113,16 @@ pub enum Fact {
         /// Whether it lies in a region that is mapped executable and named by a section.
         inside_code: bool,
     },
+    /// What a program that carries another one says of itself.
+    Bundle(Box<Bundle>),
+    /// A SHA-256 that the artifact states for bytes that are a nested artifact. The sweep computes it; a difference is a
+    /// `header-mismatch`.
+    Digest {
+        /// The bytes.
+        span: Span,
+        /// Their SHA-256, as stated.
+        sha256: [u8; 32],
+    },
     /// A checksum that the artifact states for bytes of its own. The sweep computes it; a difference is a
     /// `header-mismatch`.
     Checksum {
@@ -261,6 +271,21 @@ pub struct Storage {
     pub elements: u64,
     /// The shape of that tensor, when it has all of the elements.
     pub shape: Vec<u64>,
+}
+
+/// A program carried by another one.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Who wrote it, a case of `bundle-inventory`: `node-sea`, `pyinstaller` ...
+    pub kind: &'static str,
+    /// What is run first, printable.
+    pub entry: Vec<Box<str>>,
+    /// Members that hold bytes.
+    pub members: u64,
+    /// Switches that are set, printable.
+    pub flags: Vec<Box<str>>,
+    /// Where it says so.
+    pub span: Span,
 }
 
 /// An object of a model's configuration.

@@ -87,6 +87,8 @@ pub mod code {
         XML_ENTITY = "xml-entity";
         /// A single-file agent that loads more than itself.
         BUNDLE_AUTOLOAD = "bundle-autoload";
+        /// What a single-file program carries.
+        BUNDLE_INVENTORY = "bundle-inventory";
         /// A template that leads out of its engine.
         TEMPLATE_INJECTION = "template-injection";
         /// A prompt that a template adds only under a condition.

@@ -44,6 +44,8 @@ pub struct MachO {
     pub slack: Vec<u8>,
     /// Bytes at the start of the pad between the load commands and `__text`; zeros in real files.
     pub padding: Vec<u8>,
+    /// A payload at the end of the string table, where bundlers hide it from `codesign`.
+    pub carried: Vec<u8>,
     /// Bytes after `__LINKEDIT`.
     pub appended: Vec<u8>,
     /// A byte of `__text` changed after signing, by its index.
@@ -66,6 +68,7 @@ impl MachO {
             signed: true,
             slack: Vec::new(),
             padding: Vec::new(),
+            carried: Vec::new(),
             appended: Vec::new(),
             tampered: None,
             writable_text: false,
@@ -96,7 +99,8 @@ impl MachO {
         let bun_len = self.bun.as_ref().map_or(0, Vec::len);
         let bun_end = text_end + bun_len.next_multiple_of(page);
         let symbol_size = if wide { 16 } else { 12 };
-        let strings = b" \0_main\0__mh_execute_header\0";
+        let mut strings = b" \0_main\0__mh_execute_header\0".to_vec();
+        strings.extend_from_slice(&self.carried);
         let symbols_at = bun_end;
         let strings_at = symbols_at + 2 * symbol_size;
         let code_limit = (strings_at + strings.len()).next_multiple_of(16);
@@ -185,7 +189,7 @@ impl MachO {
             .mark();
         out.u32(2).u8(0x0f).u8(1).u16(0).word(base + text_at as u64, wide);
         out.u32(8).u8(0x0f).u8(1).u16(0x10).word(base, wide);
-        out.mark().bytes(strings).mark().zeros_to(code_limit).mark();
+        out.mark().bytes(&strings).mark().zeros_to(code_limit).mark();
         if self.signed {
             let mut signed = out.clone().into_bytes();
             let blob = signature(&signed, page, text_end);

@@ -2,6 +2,7 @@
 
 pub mod ar;
 pub mod bun;
+pub mod bundle;
 pub mod bytes;
 pub mod compressed;
 pub mod documents;

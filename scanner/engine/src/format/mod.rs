@@ -15,6 +15,7 @@
 
 mod ar;
 mod bun;
+mod bundle;
 mod caffe;
 mod checkpoint;
 mod compressed;
@@ -160,6 +161,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &opaque::RKNN,
     &opaque::ORT,
     &bun::Bun,
+    &bundle::sea::Sea,
+    &bundle::deno::Deno,
+    &bundle::pyinstaller::PyInstaller,
+    &bundle::pyinstaller::pyz::Pyz,
+    &bundle::nexe::Nexe,
+    &bundle::asar::Asar,
     &npy::Npy,
     &rds::Rds,
     &torch7::Torch7,

@@ -17,6 +17,7 @@ mod operators;
 mod python;
 mod references;
 mod segments;
+mod structure;
 mod targets;
 mod template;
 pub(crate) mod tensors;
@@ -168,6 +169,7 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &references::References,
     &python::Python,
     &segments::Segments,
+    &structure::Bundles,
     &targets::Targets,
     &template::Templates,
     &tensors::Tensors,

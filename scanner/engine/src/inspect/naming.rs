@@ -20,7 +20,7 @@ impl Inspector for Naming {
             return;
         };
         // Bundles keep their assets compressed under the names of what they are.
-        if STREAMS.contains(&artifact.format) && artifact.within.contains(&"bun") {
+        if STREAMS.contains(&artifact.format) && artifact.within.iter().any(|f| BUNDLES.contains(f)) {
             habit = Habit::Harmless;
         }
         let message = format!("the name ends in .{extension}, the bytes are {}", artifact.format);
@@ -55,10 +55,22 @@ enum Promise {
     Media,
 }
 
+/// What carries the files of a program.
+const BUNDLES: &[&str] = &["bun", "node-sea", "deno", "pyinstaller", "nexe", "asar"];
 /// Compressed streams of one content.
 const STREAMS: &[&str] = &["gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib"];
 /// The formats that begin programs.
-const PROGRAMS: &[&str] = &["elf", "pe", "macho", "macho-fat", "wasm", "bun"];
+const PROGRAMS: &[&str] = &[
+    "elf",
+    "pe",
+    "macho",
+    "macho-fat",
+    "wasm",
+    "bun",
+    "node-sea",
+    "deno",
+    "pyinstaller",
+];
 /// The formats that hold or run something when they are opened as something else.
 const CARRIERS: &[&str] = &[
     "java-class",

@@ -36,8 +36,9 @@ impl Inspector for Python {
                 );
             }
             None => source(artifact, out),
-            // A module is judged as a file.
+            // A module is judged as a file, and so is that of a frozen program.
             Some(_) if artifact.format == "pyc" => {}
+            Some(_) if matches!(artifact.within.last(), Some(&("pyz" | "pyinstaller"))) => {}
             Some(code) => {
                 let within = |formats: &[&str]| artifact.within.iter().any(|f| formats.contains(f));
                 let held = within(&["marshal"]) && within(&["keras-config", "json", "text"]);

@@ -99,6 +99,7 @@ pub(super) fn close(
             }
         }
     }
+    stated_digests(&tree, &mut swept);
     let mut closed: Vec<Option<Vec<Artifact>>> = tree.nodes.iter().map(|_| None).collect();
     for (index, mut node) in tree.nodes.into_iter().enumerate().rev() {
         let mut held = Held {
@@ -221,6 +222,40 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
         }
     }
     swept
+}
+
+/// Holds the digests that containers state of their slices against those that the sweep found.
+fn stated_digests(tree: &Tree, swept: &mut [Swept]) {
+    for (index, node) in tree.nodes.iter().enumerate() {
+        let stated: BTreeMap<Span, [u8; 32]> = node
+            .facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Digest { span, sha256 } => Some((*span, *sha256)),
+                _ => None,
+            })
+            .collect();
+        if stated.is_empty() {
+            continue;
+        }
+        let mut findings = Vec::new();
+        for below in &node.below {
+            let Below::Node(at) = below else { continue };
+            let (Some(child), Some(found)) = (tree.nodes.get(*at), swept.get(*at).and_then(|s| s.sha256)) else {
+                continue;
+            };
+            let span = lowered(child.window, node.window.start());
+            if stated.get(&span).is_some_and(|sha256| *sha256 != found) {
+                let name = policy::shown(&child.place.name);
+                let message = format!("{name} does not have the SHA-256 that is stated for it");
+                let finding = Finding::new(code::HEADER_MISMATCH, span, message).case("digest");
+                findings.push(finding.evidence("name", name.as_str()).key(name.clone()));
+            }
+        }
+        if let Some(swept) = swept.get_mut(index) {
+            findings.into_iter().for_each(|finding| swept.findings.push(finding));
+        }
+    }
 }
 
 /// A place goes to the innermost artifact that holds all of it: bytes that run on from a member into what follows it

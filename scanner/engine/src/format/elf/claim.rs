@@ -5,6 +5,7 @@
 //! Where sections exist, segment bytes outside all of them are left to [`super::gap`].
 
 use super::header::Header;
+use super::payload;
 use super::section::{self, Section, Sections};
 use super::segment::{Segment, Segments};
 use crate::fact::Fact;
@@ -63,7 +64,13 @@ impl Parents {
 }
 
 /// Claims the section header table and what every section holds.
-pub(super) fn sections(input: &Input<'_>, sections: &Sections<'_>, parents: &Parents, out: &mut Parse) {
+pub(super) fn sections(
+    input: &Input<'_>,
+    header: &Header,
+    sections: &Sections<'_>,
+    parents: &Parents,
+    out: &mut Parse,
+) {
     let mut past_end: Option<(&Section, String)> = None;
     let mut past_end_count = 0u64;
     for (index, section) in sections.list.iter().enumerate() {
@@ -91,9 +98,13 @@ pub(super) fn sections(input: &Input<'_>, sections: &Sections<'_>, parents: &Par
             }
         }
         let span = span.intersect(input.whole());
-        if raw == b".bun" {
-            let id = out.slice(span, ".bun", true);
+        // PyInstaller puts its archive into a section by `objcopy`.
+        if raw == b".bun" || (raw == b"pydata" && !section.has(elf::SHF_ALLOC)) {
+            let id = out.slice(span, raw, true);
             parents.adopt(id, span, out);
+            continue;
+        }
+        if section.sh_type == elf::SHT_NOTE && payload::claim(input, header, span, parents, out) {
             continue;
         }
         let parent = parents.of(span);

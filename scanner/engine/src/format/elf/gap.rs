@@ -8,9 +8,10 @@
 
 use super::claim::Parents;
 use super::header::{Fields, Header};
+use super::payload;
 use super::section::{Section, Sections};
 use super::segment::{Segment, Segments};
-use crate::format::{Input, Parse, bun};
+use crate::format::{Input, Parse, bun, bundle};
 use crate::ledger::{Fill, Role};
 use crate::span::{Span, SpanSet};
 use object::elf;
@@ -284,7 +285,14 @@ fn note_segments(input: &Input<'_>, known: &Known<'_, '_>, out: &mut Parse) {
             if name.is_empty() || whole.end() > span.end().saturating_add(align) {
                 break;
             }
-            for part in free.intersection(&SpanSet::from_spans([whole.intersect(span)])).iter() {
+            let parts = free.intersection(&SpanSet::from_spans([whole.intersect(span)]));
+            // A note that carries a program, in a file without sections.
+            let carried = parts.iter().next().filter(|part| *part == whole.intersect(span));
+            if carried.is_some_and(|part| payload::claim(input, known.header, part, known.parents, out)) {
+                at = whole.end();
+                continue;
+            }
+            for part in parts.iter() {
                 if part.len() <= SMALL_NOTE || name == b"SUI\0" {
                     known.parents.leaf(part, Role::Metadata, "note".to_owned(), out);
                 }
@@ -300,6 +308,8 @@ fn behind(input: &Input<'_>, gap: Span, out: &mut Parse) {
         out.slice(span, "appended bun payload", true);
     } else if let Some(span) = module_signature(input, gap) {
         out.leaf(span, Role::Signature, "module signature");
+    } else {
+        bundle::appended::claim(input, gap.end(), out);
     }
 }
 

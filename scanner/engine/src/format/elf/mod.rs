@@ -17,6 +17,7 @@ mod dynamic;
 mod entry;
 mod gap;
 mod header;
+mod payload;
 mod second;
 mod section;
 mod segment;
@@ -58,7 +59,7 @@ impl Format for Elf {
         let debug_only = sections.are_debug_only();
         segment::inspect(input, &header, &segments, debug_only, out);
         let parents = claim::Parents::add(&segments, out);
-        claim::sections(input, &sections, &parents, out);
+        claim::sections(input, &header, &sections, &parents, out);
         if !sections.describe_content() {
             claim::segments(input, &header, &segments, &parents, out);
         }

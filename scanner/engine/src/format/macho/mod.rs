@@ -27,7 +27,7 @@ mod tests;
 
 pub(super) use fat::Fat;
 
-use super::{Format, Input, Parse, bun};
+use super::{Format, Input, Parse, bun, bundle};
 use crate::fact::Fact;
 use crate::identify::{Match, Probe};
 use crate::ledger::{Fill, Region, Role};
@@ -88,6 +88,8 @@ impl Format for MachO {
         let commands = command::walk(&header, &bytes, out);
         image(&header, &commands, stated, input, out);
         bun::claim_appended(input, out);
+        bundle::appended::claim_in_strings(input, out);
+        bundle::appended::claim(input, input.len(), out);
         second::compare(&header, &head, &bytes, &commands, out);
     }
 

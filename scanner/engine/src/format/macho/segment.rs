@@ -286,10 +286,17 @@ fn section(
         segment: segment.id,
         execute: segment.execute,
     });
-    if segname == b"__BUN" && sectname == b"__bun" {
+    // Where Bun, postject and libsui put what they embed.
+    let carried = match (segname, sectname) {
+        (b"__BUN", b"__bun") => Some("__bun"),
+        (b"NODE_SEA", _) => Some("NODE_SEA_BLOB"),
+        (b"__SUI", _) => Some("d3n0l4nd"),
+        _ => None,
+    };
+    if let Some(child) = carried {
         let inside = file.intersect(input.whole());
         if !inside.is_empty() {
-            let id = out.slice(inside, "__bun", true);
+            let id = out.slice(inside, child, true);
             if let Some(region) = out.region_mut(id) {
                 region.parent = Some(segment.id);
             }

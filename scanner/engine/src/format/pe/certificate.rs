@@ -27,6 +27,16 @@ const PAD: u64 = 7;
 /// The most entries that are read.
 const MOST: usize = 64;
 
+/// Where the certificate table starts; the end of the file when there is none.
+pub(super) fn start(image: &Image<'_, '_, '_>) -> u64 {
+    let length = image.window.input().len();
+    let directory = image.headers.directories.get(CERTIFICATE);
+    directory.map_or(length, |d| match u64::from(d.address) {
+        0 => length,
+        address => address.min(length),
+    })
+}
+
 /// Claims the certificate table, and says what of the image matters to signatures.
 pub(super) fn claim(image: &Image<'_, '_, '_>, out: &mut Parse) {
     let mut fact = described(image);

@@ -33,7 +33,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use super::{Format, Input, Parse, bun};
+use super::{Format, Input, Parse, bun, bundle};
 use crate::identify::{Match, Probe};
 use image::{le16, le32};
 
@@ -82,6 +82,7 @@ impl Format for Pe {
         interior.settle(&image, out);
         launcher::claim(&image, out);
         bun::claim_appended(input, out);
+        bundle::appended::claim(input, certificate::start(&image), out);
         certificate::claim(&image, out);
         section::entry_point(&image, out);
         second::compare(&image, out);
