@@ -27,6 +27,7 @@ const CODES: &[(&str, &str)] = &[
         "archive-bomb",
         "high nested=high overlap=high quine=high ratio=high references=medium",
     ),
+    ("build-inventory", "info go=info rust=info"),
     (
         "bundle-autoload",
         "low autoload=info debugger=medium environment=info exec-argv=low preload=high tuning=info",
@@ -67,6 +68,7 @@ const CODES: &[(&str, &str)] = &[
         "external-storage",
         "medium escape=high link=low storage=medium virtual=info",
     ),
+    ("hardening", "info"),
     (
         "header-mismatch",
         "high crc=high digest=high extra=info method=high name=high size=high timestamp=info",
@@ -90,6 +92,10 @@ const CODES: &[(&str, &str)] = &[
         "ip-literal-url",
         "low obfuscated=medium private=info public=low short=info",
     ),
+    (
+        "library-path",
+        "medium home=info loader=high relative=medium searched-relative=low searched=medium writable=high",
+    ),
     ("malformed", "medium crash=high lenient=low"),
     (
         "marshalled-code",
@@ -109,6 +115,7 @@ const CODES: &[(&str, &str)] = &[
         "package-manifest",
         "low bin-escape=high bin-missing=low bundled-missing=low two-manifests=high",
     ),
+    ("packed", "medium structure=medium upx=low"),
     (
         "path-traversal",
         "high absolute=high extracted-by-none=medium remote=high",
@@ -146,7 +153,10 @@ const CODES: &[(&str, &str)] = &[
         "startup-code",
         "medium backport=info customize=high elsewhere=low known=info own-module=low pth=high standard-module=medium",
     ),
-    ("suspicious-entry", "high entry-outside-sections=high note-load=high"),
+    (
+        "suspicious-entry",
+        "high entry-outside-sections=high initialiser=high note-load=high",
+    ),
     ("symlink-escape", "high hardlink=high"),
     ("template-drift", "low files=low gguf=info"),
     (
@@ -196,6 +206,10 @@ const CODES: &[(&str, &str)] = &[
         "critical called=critical code=medium constructed=critical named=medium overwrites=high",
     ),
     ("unsafe-operator", "high code=high network=high read=medium write=high"),
+    (
+        "unusual-structure",
+        "low debug-link=low fat-differs=medium no-sections=low",
+    ),
     ("writable-executable", "medium section=medium segment=medium stack=low"),
     (
         "xml-entity",

@@ -113,6 +113,17 @@ pub enum Fact {
         /// Whether it lies in a region that is mapped executable and named by a section.
         inside_code: bool,
     },
+    /// A place from which an executable asks its loader to take a library, or to start another loader.
+    LibraryPath {
+        /// In whose words.
+        asked: LibraryAsk,
+        /// The path, as written; one entry of a list.
+        path: Box<[u8]>,
+        /// The bytes that name it.
+        span: Span,
+    },
+    /// How a program was built.
+    Build(Box<Build>),
     /// What a program that carries another one says of itself.
     Bundle(Box<Bundle>),
     /// A SHA-256 that the artifact states for bytes that are a nested artifact. The sweep computes it; a difference is a
@@ -271,6 +282,32 @@ pub struct Storage {
     pub elements: u64,
     /// The shape of that tensor, when it has all of the elements.
     pub shape: Vec<u64>,
+}
+
+/// Who asks for a library, and so what its path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LibraryAsk {
+    /// `PT_INTERP`, `LC_LOAD_DYLINKER`: the loader itself.
+    Loader,
+    /// `DT_NEEDED` and its like, `LC_LOAD_DYLIB`: one library.
+    Library,
+    /// `DT_RPATH`, `DT_RUNPATH`, `LC_RPATH`: a directory that is searched.
+    Directory,
+}
+
+/// How a program was built.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// `go`, `rust`, or `c` for what cannot be told from C and C++.
+    pub toolchain: &'static str,
+    /// Its version, as written, printable; empty when nothing says it.
+    pub version: Box<str>,
+    /// The modules or crates it is made of, `name version`, printable, sorted.
+    pub modules: Vec<Box<str>>,
+    /// Protections that a program of this kind has, and this one has not.
+    pub missing: Vec<&'static str>,
+    /// Where it says so.
+    pub span: Span,
 }
 
 /// A program carried by another one.

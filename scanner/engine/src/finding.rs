@@ -89,6 +89,16 @@ pub mod code {
         BUNDLE_AUTOLOAD = "bundle-autoload";
         /// What a single-file program carries.
         BUNDLE_INVENTORY = "bundle-inventory";
+        /// How a program was built.
+        BUILD_INVENTORY = "build-inventory";
+        /// Protections that a program was built without.
+        HARDENING = "hardening";
+        /// A library is taken from where others can put one.
+        LIBRARY_PATH = "library-path";
+        /// A program whose code is compressed.
+        PACKED = "packed";
+        /// The structure of a program is not that of what compilers write.
+        UNUSUAL_STRUCTURE = "unusual-structure";
         /// A template that leads out of its engine.
         TEMPLATE_INJECTION = "template-injection";
         /// A prompt that a template adds only under a condition.

@@ -288,6 +288,41 @@ impl Elf {
     }
 }
 
+/// A program with a dynamic table of `entries` in `.data`, behind those of its strings, which are `.rodata`.
+///
+/// # Panics
+///
+/// Never: the builder's own files are read.
+pub fn dynamic(strings: &[u8], entries: &[(u64, u64)]) -> Vec<u8> {
+    let length = (entries.len() + 3) * 16;
+    let mut bytes = Elf {
+        rodata: strings.to_vec(),
+        data: vec![0; length],
+        ..Elf::new(true, false)
+    }
+    .build();
+    let word = |bytes: &[u8], at: usize| super::bytes::le64(bytes, at);
+    let headers = word(&bytes, 40) as usize;
+    let base = word(&bytes, headers + 2 * 64 + 16);
+    let table = word(&bytes, headers + 4 * 64 + 24) as usize;
+    let own = [(5, base), (10, strings.len() as u64)];
+    for (i, (tag, value)) in own.iter().chain(entries).enumerate() {
+        bytes[table + 16 * i..][..8].copy_from_slice(&tag.to_le_bytes());
+        bytes[table + 16 * i + 8..][..8].copy_from_slice(&value.to_le_bytes());
+    }
+    // The header of the notes becomes that of the table.
+    let note = 64 + 3 * 56;
+    bytes[note] = 2;
+    bytes[note + 8..][..8].copy_from_slice(&(table as u64).to_le_bytes());
+    bytes[note + 32..][..8].copy_from_slice(&(length as u64).to_le_bytes());
+    bytes
+}
+
+/// A program that takes `path` by the entry `tag` of its dynamic table.
+pub fn asking(tag: u64, path: &str) -> Vec<u8> {
+    dynamic(&[b"\0", path.as_bytes(), b"\0"].concat(), &[(tag, 1)])
+}
+
 /// A small well-formed x86-64 executable.
 pub fn small() -> Vec<u8> {
     Elf::new(true, false).build()

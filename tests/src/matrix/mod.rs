@@ -9,6 +9,7 @@ mod graphs;
 mod keras;
 mod models;
 mod pickles;
+mod programs;
 mod repositories;
 mod tensors;
 mod signatures;
@@ -96,6 +97,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         title: "Values, bytes and planes of tensors",
         rows: tensors::ROWS,
+    },
+    Section {
+        title: "Programs",
+        rows: programs::ROWS,
     },
     Section {
         title: "Repositories and configurations",

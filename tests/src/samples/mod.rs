@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    const FORMATS: [&str; 53] = [
+    const FORMATS: [&str; 59] = [
         "png",
         "jpeg",
         "gif",
@@ -109,6 +109,12 @@ mod tests {
         "zlib",
         "ar",
         "bun",
+        "node-sea",
+        "deno",
+        "pyinstaller",
+        "pyz",
+        "nexe",
+        "asar",
         "pickle",
         "npy",
         "json",

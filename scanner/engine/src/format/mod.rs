@@ -14,6 +14,7 @@
 )]
 
 mod ar;
+mod buildinfo;
 mod bun;
 mod bundle;
 mod caffe;

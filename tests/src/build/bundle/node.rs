@@ -9,8 +9,8 @@ use crate::build::gzip;
 pub struct Nexe {
     /// Resources by name.
     pub resources: Vec<(String, Vec<u8>)>,
-    /// The length of the script, when not the truth.
-    pub script_length: Option<f64>,
+    /// Bytes behind the resources that the table does not name.
+    pub stuffing: Vec<u8>,
 }
 
 impl Nexe {
@@ -21,7 +21,7 @@ impl Nexe {
                 ("./index.js".into(), b"require('./lib')\n".to_vec()),
                 ("./lib.js".into(), b"fetch('https://api.example.com/v1')\n".to_vec()),
             ],
-            script_length: None,
+            stuffing: Vec::new(),
         }
     }
 
@@ -36,10 +36,10 @@ impl Nexe {
             "!(function () {{process.__nexe = {{\"resources\":{{{}}}}};\n}})();\nrequire('./index.js')\n",
             table.join(",")
         );
+        contents.extend_from_slice(&self.stuffing);
         let mut out = Out::le();
         out.bytes(script.as_bytes()).bytes(&contents).bytes(b"<nexe~~sentinel>");
-        let length = self.script_length.unwrap_or(script.len() as f64);
-        out.bytes(&length.to_le_bytes())
+        out.bytes(&(script.len() as f64).to_le_bytes())
             .bytes(&(contents.len() as f64).to_le_bytes());
         out.into_bytes()
     }

@@ -188,6 +188,7 @@ impl Arguments {
 }
 
 fn contents(list: Vec<Stored>, first: u64, start: u64, arguments: &Arguments, out: &mut Parse) {
+    const GZIP: u64 = 1;
     const BROTLI: u64 = 2;
     let mut seen = BTreeSet::new();
     let mut members = 0u64;
@@ -213,7 +214,9 @@ fn contents(list: Vec<Stored>, first: u64, start: u64, arguments: &Arguments, ou
             }
             1 => {
                 members = members.saturating_add(1);
-                out.slice(span, name, true);
+                // Its bytes are not what its name says.
+                let suffix: &[u8] = if arguments.compression == GZIP { b".gz" } else { b"" };
+                out.slice(span, [name.as_slice(), suffix].concat(), true);
             }
             2 => {
                 out.leaf(span, Role::Metadata, format!("list of {text}"));

@@ -189,7 +189,7 @@ fn programs_in_executables_are_nested_and_account_for_every_byte() {
         (
             "pkg with gzip",
             Pkg::new(1).in_elf(),
-            vec!["/snapshot/app/index.js!content".into()],
+            vec!["/snapshot/app/index.js.gz!content".into()],
         ),
         (
             "dotnet 1",

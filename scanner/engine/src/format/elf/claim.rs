@@ -104,6 +104,12 @@ pub(super) fn sections(
             parents.adopt(id, span, out);
             continue;
         }
+        // The list of crates, a zlib stream.
+        if raw == b".dep-v0" {
+            let id = out.slice(span, raw, true);
+            parents.adopt(id, span, out);
+            continue;
+        }
         if section.sh_type == elf::SHT_NOTE && payload::claim(input, header, span, parents, out) {
             continue;
         }

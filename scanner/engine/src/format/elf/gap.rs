@@ -11,6 +11,7 @@ use super::header::{Fields, Header};
 use super::payload;
 use super::section::{Section, Sections};
 use super::segment::{Segment, Segments};
+use crate::finding::{ErrorCode, ScanError};
 use crate::format::{Input, Parse, bun, bundle};
 use crate::ledger::{Fill, Role};
 use crate::span::{Span, SpanSet};
@@ -308,6 +309,10 @@ fn behind(input: &Input<'_>, gap: Span, out: &mut Parse) {
         out.slice(span, "appended bun payload", true);
     } else if let Some(span) = module_signature(input, gap) {
         out.leaf(span, Role::Signature, "module signature");
+    } else if let Some(span) = upx(input, gap) {
+        out.leaf(span, Role::Trailer, "UPX pack header");
+        let message = "code packed by UPX is recognised and not unpacked by this build";
+        out.error(ScanError::new(ErrorCode::Unsupported, message).at(span.start()));
     } else {
         bundle::appended::claim(input, gap.end(), out);
     }
@@ -332,4 +337,18 @@ fn module_signature(input: &Input<'_>, gap: Span) -> Option<Span> {
         .saturating_add(40);
     let span = Span::new(end.checked_sub(total)?, end);
     gap.encloses(span).then_some(span)
+}
+
+/// The header that UPX ends a packed program with: `UPX!`, version, format, method, level, checksums and sizes, and the
+/// offset of the first one.
+fn upx(input: &Input<'_>, gap: Span) -> Option<Span> {
+    const LONGEST: u64 = 64;
+    if gap.len() > LONGEST {
+        return None;
+    }
+    let bytes = input.read(gap).ok()?;
+    let at = memchr::memmem::find(&bytes, b"UPX!")?;
+    let zeros = bytes.get(..at)?.iter().all(|b| *b == 0);
+    let rest = u64::try_from(bytes.len().checked_sub(at)?).ok()?;
+    (zeros && matches!(rest, 32..=48)).then_some(gap)
 }

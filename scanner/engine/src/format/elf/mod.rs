@@ -12,6 +12,7 @@
 //! | what editing tools leave between sections, what is appended | [`gap`], by content |
 //! | zeros between parts | the engine, as padding |
 
+mod build;
 mod claim;
 mod dynamic;
 mod entry;
@@ -66,6 +67,7 @@ impl Format for Elf {
         if !debug_only {
             dynamic::imports(input, &header, &segments, out);
             entry::point(&header, &sections, &segments, out);
+            build::describe(input, &header, &sections, &segments, out);
         }
         let known = gap::Known::new(&header, &sections, &segments, &parents);
         gap::explain(input, &known, out);

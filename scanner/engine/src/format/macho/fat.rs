@@ -10,6 +10,7 @@
 //! `cafebabe` is also the magic number of Java class files, whose next four bytes are a minor and a major version; no
 //! class file has a major version below 45, no universal file so many images.
 
+use super::disagree;
 use super::fields::Fields;
 use super::header::{self, Header};
 use super::segment::{own_leaf, past_end};
@@ -161,6 +162,7 @@ fn claim(archs: &[Arch], table_end: u64, input: &Input<'_>, out: &mut Parse) {
     }
     named.sort_by_key(|(arch, _)| (arch.span.start(), arch.span.end()));
     let mut end = table_end;
+    let mut images = Vec::new();
     for (arch, name) in named {
         let inside = arch.span.intersect(input.whole());
         if inside.is_empty() {
@@ -171,9 +173,11 @@ fn claim(archs: &[Arch], table_end: u64, input: &Input<'_>, out: &mut Parse) {
             out.padding(pad, Fill::Zero, format!("padding before {name}"));
         }
         check_image(arch, inside, &name, input, out);
+        images.extend(disagree::Image::read(input, inside, &name));
         out.slice(inside, name, true);
         end = end.max(inside.end());
     }
+    disagree::compare(&images, out);
 }
 
 fn check(arch: &Arch, name: &str, table_end: u64, input: &Input<'_>, out: &mut Parse) {

@@ -12,7 +12,9 @@
 //! Segments are parents, sections and tables leaves. It does not read symbols, binding opcodes or tries, does not check
 //! a digest or a signature, and does not follow the images of a kernel collection.
 
+mod build;
 mod command;
+mod disagree;
 mod entry;
 mod fat;
 mod fields;
@@ -28,7 +30,7 @@ mod tests;
 pub(super) use fat::Fat;
 
 use super::{Format, Input, Parse, bun, bundle};
-use crate::fact::Fact;
+use crate::fact::{Fact, LibraryAsk};
 use crate::identify::{Match, Probe};
 use crate::ledger::{Fill, Region, Role};
 use crate::name::printable;
@@ -89,6 +91,7 @@ impl Format for MachO {
         image(&header, &commands, stated, input, out);
         bun::claim_appended(input, out);
         bundle::appended::claim_in_strings(input, out);
+        build::describe(&header, &commands, input, out);
         bundle::appended::claim(input, input.len(), out);
         second::compare(&header, &head, &bytes, &commands, out);
     }
@@ -228,6 +231,26 @@ fn claim_command(command: &Command<'_>, out: &mut Parse) {
     ) {
         out.fact(Fact::Import {
             library: shown.clone().into(),
+            span,
+        });
+    }
+    let asked = match command.cmd {
+        raw::LC_LOAD_DYLINKER => Some(LibraryAsk::Loader),
+        raw::LC_RPATH => Some(LibraryAsk::Directory),
+        raw::LC_ID_DYLIB
+        | raw::LC_ID_DYLINKER
+        | raw::LC_DYLD_ENVIRONMENT
+        | raw::LC_TARGET_TRIPLE
+        | raw::LC_SUB_FRAMEWORK
+        | raw::LC_SUB_CLIENT
+        | raw::LC_SUB_UMBRELLA
+        | raw::LC_SUB_LIBRARY => None,
+        _ => Some(LibraryAsk::Library),
+    };
+    if let Some(asked) = asked {
+        out.fact(Fact::LibraryPath {
+            asked,
+            path: text.into(),
             span,
         });
     }

@@ -19,6 +19,7 @@
 //! Inside sections the data directories and the resource tree are told apart. Signatures are not verified here, code is
 //! not disassembled, and object files and TE images are not PE images.
 
+mod build;
 mod certificate;
 mod directory;
 mod header;
@@ -85,6 +86,7 @@ impl Format for Pe {
         bundle::appended::claim(input, certificate::start(&image), out);
         certificate::claim(&image, out);
         section::entry_point(&image, out);
+        build::describe(&image, out);
         second::compare(&image, out);
     }
 

@@ -1,0 +1,101 @@
+//! Images of one universal file, held against each other.
+//!
+//! They are compiled from one source: the same kind of file, signed or not as one, with the same libraries but for those of
+//! the system, of which older processors need others. An image that was changed alone shows here.
+
+use super::command;
+use super::header::Header;
+use crate::finding::{Finding, Value, code};
+use crate::format::{Input, Parse};
+use crate::name::printable;
+use crate::span::Span;
+use object::macho as raw;
+use std::collections::BTreeSet;
+
+/// What is compared of an image.
+pub(super) struct Image {
+    name: String,
+    filetype: u32,
+    signed: bool,
+    /// Libraries and search paths that are not the system's.
+    libraries: BTreeSet<Vec<u8>>,
+    span: Span,
+}
+
+impl Image {
+    /// Reads the header and the load commands of the image at `span`; `None` for what is no executable image.
+    pub(super) fn read(input: &Input<'_>, span: Span, name: &str) -> Option<Self> {
+        let head = input.read_up_to(span.start(), span.len().min(32)).ok()?;
+        let header = Header::read(&head)?;
+        let length = u64::from(header.sizeofcmds).min(command::MOST_BYTES);
+        let place = Span::saturating_at(span.start().saturating_add(header.size()), length).intersect(span);
+        let bytes = input.read(place).ok()?;
+        // What is broken in the commands is told where the image is read by itself.
+        let commands = command::walk(&header, &bytes, &mut Parse::new("macho"));
+        let mut libraries = BTreeSet::new();
+        for command in &commands {
+            let at = match command.cmd {
+                raw::LC_LOAD_DYLIB
+                | raw::LC_LOAD_WEAK_DYLIB
+                | raw::LC_REEXPORT_DYLIB
+                | raw::LC_LAZY_LOAD_DYLIB
+                | raw::LC_LOAD_UPWARD_DYLIB
+                | raw::LC_RPATH => 8,
+                _ => continue,
+            };
+            if let Some((text, _)) = command.string(at)
+                && !text.starts_with(b"/usr/lib/")
+                && !text.starts_with(b"/System/")
+                && !text.starts_with(b"@rpath/libswift")
+            {
+                libraries.insert(text.to_vec());
+            }
+        }
+        Some(Self {
+            name: name.to_owned(),
+            filetype: header.filetype,
+            signed: commands.iter().any(|c| c.cmd == raw::LC_CODE_SIGNATURE),
+            libraries,
+            span: place,
+        })
+    }
+}
+
+/// Emits what the images do not agree about.
+pub(super) fn compare(images: &[Image], out: &mut Parse) {
+    let Some((first, others)) = images.split_first() else {
+        return;
+    };
+    for other in others {
+        let mut differences: Vec<String> = Vec::new();
+        if first.filetype != other.filetype {
+            differences.push(format!("file type {} and {}", first.filetype, other.filetype));
+        }
+        if first.signed != other.signed {
+            let signed = if first.signed { &first.name } else { &other.name };
+            differences.push(format!("only {signed} is signed"));
+        }
+        let only = |a: &Image, b: &Image| -> Vec<String> {
+            let of = a.libraries.difference(&b.libraries).take(16);
+            of.map(|l| format!("only {} takes {}", a.name, printable(l))).collect()
+        };
+        differences.extend(only(first, other));
+        differences.extend(only(other, first));
+        if differences.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "the images {} and {} differ: {}",
+            first.name,
+            other.name,
+            differences.join(", ")
+        );
+        let finding = Finding::new(code::UNUSUAL_STRUCTURE, other.span, message).case("fat-differs");
+        let finding = finding.related(first.name.clone(), first.span);
+        out.finding(
+            finding
+                .evidence("differences", Value::List(differences))
+                .key("fat-differs"),
+        );
+    }
+}
