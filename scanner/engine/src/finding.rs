@@ -163,6 +163,12 @@ pub mod code {
         TENSOR_CHANGED = "tensor-changed";
         /// The subject is not signed by whom the declared set names.
         DECLARED_SIGNER = "declared-signer";
+        /// A file is not what was signed.
+        SIGNED_FILE_CHANGED = "signed-file-changed";
+        /// A file was signed and is not there.
+        SIGNED_FILE_MISSING = "signed-file-missing";
+        /// A file stands among signed ones, and nobody signed it.
+        UNSIGNED_FILE = "unsigned-file";
         /// A host that the declared set does not name.
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.

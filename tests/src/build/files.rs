@@ -2,7 +2,7 @@
 
 use super::safetensors::{SafeTensors, Tensor};
 use super::sha256::sha256;
-use super::{gguf, gzip, tar, zip};
+use super::{gguf, gzip, keras, tar, zip};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -154,6 +154,38 @@ pub fn model() -> Files {
     ])
     .with("model-00001-of-00002.safetensors", shard("first.weight"))
     .with("model-00002-of-00002.safetensors", shard("second.weight"))
+}
+
+/// The same with an OpenSSF model signature over it, as `model-signing` writes one; the signature's own bytes are none.
+pub fn signed_model() -> Files {
+    let files = model();
+    let mut digests = Vec::new();
+    let row = |(name, data): &(String, Vec<u8>)| {
+        digests.extend_from_slice(&sha256(data));
+        format!(
+            r#"{{"name": "{name}", "algorithm": "sha256", "digest": "{}"}}"#,
+            hex(data)
+        )
+    };
+    let rows: Vec<String> = files.0.iter().map(row).collect();
+    let statement = format!(
+        r#"{{"_type": "https://in-toto.io/Statement/v1",
+"subject": [{{"name": "model", "digest": {{"sha256": "{}"}}}}],
+"predicateType": "https://model_signing/signature/v1.0",
+"predicate": {{"serialization": {{"method": "files", "hash_type": "sha256", "allow_symlinks": false,
+"ignore_paths": ["model.sig"]}}, "resources": [{}]}}}}"#,
+        hex(&digests),
+        rows.join(", ")
+    );
+    let bundle = format!(
+        r#"{{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+"verificationMaterial": {{"publicKey": {{"hint": "{}"}}, "tlogEntries": []}},
+"dsseEnvelope": {{"payload": "{}", "payloadType": "application/vnd.in-toto+json",
+"signatures": [{{"sig": "AAAA", "keyid": ""}}]}}}}"#,
+        hex(b"key"),
+        keras::base64(statement.as_bytes())
+    );
+    files.with("model.sig", bundle)
 }
 
 /// A GGUF file that states a chat template.

@@ -3,7 +3,7 @@
 use super::Fixture::Built;
 use super::{Row, row};
 use crate::build::documents;
-use crate::build::files::{Files, INDEX, Image, gguf_with_template, model, shard, wheel};
+use crate::build::files::{Files, INDEX, Image, gguf_with_template, model, shard, signed_model, wheel};
 
 const REMOTE: &str = "code that the loader is told to run";
 const IMPORT: &str = "own code that acts when it is imported";
@@ -56,6 +56,10 @@ pub(super) static ROWS: &[Row] = &[
     row("external entity", "XML and PMML", ("xml-entity", "file"), Built("entity of a file", || documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root")), Built("no entity", || documents::xml("", "root"))),
     row("start-up code in a package", "wheel", ("startup-code", "pth"), Built(".pth file with a call", || wheel(&[("a.pth", b"import os; os.system('true')\n")]).zip()), Built("wheel without one", || wheel(&[]).zip())),
     row("start-up code beside a model", "directory", ("startup-code", "acts"), Built(".pth file that calls os.system", || beside("a.pth", "import os; os.system('true')\n")), Built(".pth file that imports", || beside("a.pth", "import os\n"))),
+    row("file that is not what a list gives", "wheel: RECORD", ("record-mismatch", "digest"), Built("changed module", || wheel(&[]).with("fixture/__init__.py", "VERSION = \"2.0\"\n").zip()), Built("wheel as it was built", || wheel(&[]).zip())),
+    row("file that no list gives", "wheel: RECORD", ("record-mismatch", "unlisted"), Built("module added", || wheel(&[]).with("fixture/more.py", "").zip()), Built("wheel as it was built", || wheel(&[]).zip())),
+    row("signature that does not hold", "wheel: RECORD.jws", ("signature-invalid", "malformed"), Built("empty signature", || wheel(&[]).with("fixture-1.0.dist-info/RECORD.jws", "{}").zip()), Built("wheel as it was built", || wheel(&[]).zip())),
+    row("file that is not what was signed", "OpenSSF model signature", ("signed-file-changed", ""), Built("another config.json", || signed_model().with("config.json", "{}").tar()), Built("model as it was signed", || signed_model().tar())),
     row("layer that is not what it says", "OCI image", ("image-mismatch", "size"), Built("size that lies", lying_image), Built("sound image", || Image::default().files().tar())),
 ];
 

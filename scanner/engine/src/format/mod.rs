@@ -83,6 +83,19 @@ pub(crate) use text::Encoding;
 
 use crate::identify::{Match, Probe};
 
+/// The decoder of the compressed stream of `length` bytes that begins with `head`; `None` for gzip and what is none.
+pub(crate) fn decoder_of(head: &[u8], length: u64) -> Option<Box<dyn Decoder>> {
+    if head.starts_with(b"\xfd7zXZ\0") {
+        Some(compressed::xz::decoder(length))
+    } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Some(compressed::zstd::decoder(length))
+    } else if head.starts_with(b"BZh") {
+        Some(compressed::bzip2::decoder(length))
+    } else {
+        None
+    }
+}
+
 /// The name of a parent region over space that a format allocates and frees in place, like a heap: bytes there that
 /// nothing refers to were in use once.
 pub const FREED_SPACE: &str = "allocated space";

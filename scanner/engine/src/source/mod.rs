@@ -5,6 +5,7 @@
 
 mod file;
 mod limits;
+pub(crate) mod listing;
 mod scratch;
 pub(crate) mod walk;
 

@@ -201,7 +201,7 @@ impl Directory {
                 let target = self.root.join(below);
                 self.links.push(Link { path, target });
             }
-        } else if self.leads_to_model_cache(&path, &target) {
+        } else if leads_to_model_cache(&path, &target) {
             match self.seen.entry((meta.dev(), meta.ino())) {
                 Entry::Occupied(known) => {
                     let target = self.items.get(*known.get()).map(|item| item.path.clone());
@@ -224,24 +224,24 @@ impl Directory {
         }
     }
 
-    /// `<cache>/snapshots/<revision>/.../name -> <cache>/blobs/<digest>`.
-    fn leads_to_model_cache(&self, link: &Path, target: &Path) -> bool {
-        let Some(home) = link.parent().and_then(|p| fs::canonicalize(p).ok()) else {
-            return false;
-        };
-        let Some(blobs) = target.parent().filter(|p| p.file_name().is_some_and(|n| n == "blobs")) else {
-            return false;
-        };
-        let Some(cache) = blobs.parent() else { return false };
-        home.starts_with(cache.join("snapshots"))
-    }
-
     fn problem(&mut self, path: &Path, code: ErrorCode, message: String) {
         self.items.push(Item {
             path: path.to_owned(),
             what: Err(ScanError::new(code, message)),
         });
     }
+}
+
+/// `<cache>/snapshots/<revision>/.../name -> <cache>/blobs/<digest>`.
+pub(super) fn leads_to_model_cache(link: &Path, target: &Path) -> bool {
+    let Some(home) = link.parent().and_then(|p| fs::canonicalize(p).ok()) else {
+        return false;
+    };
+    let Some(blobs) = target.parent().filter(|p| p.file_name().is_some_and(|n| n == "blobs")) else {
+        return false;
+    };
+    let Some(cache) = blobs.parent() else { return false };
+    home.starts_with(cache.join("snapshots"))
 }
 
 fn readable(meta: &Metadata) -> Result<u64, ScanError> {

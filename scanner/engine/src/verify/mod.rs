@@ -21,6 +21,10 @@
 //! To add a scheme: a fact in `fact.rs`, a folder here with a [`Verifier`], its row in [`VERIFIERS`]. `cms/` reads and
 //! verifies signed messages, builds chains and judges countersignatures; `algorithm.rs` names digests.
 //!
+//! Signatures that lie *beside* what they sign (OpenSSF model signing, Sigstore bundles, npm, minisign, and the digests that
+//! packages list) are no part of a scan's plan: they are checked over a file or a directory, by name, and each gives a
+//! [`Checked`].
+//!
 //! Nothing here reads the clock or a network: a signature without a countersignature is judged at the last moment of its
 //! certificate's validity, and revocation is not known.
 
@@ -35,12 +39,22 @@
 
 pub(crate) mod algorithm;
 mod authenticode;
+mod checked;
 pub(crate) mod cms;
 mod coverage;
 mod fuzz;
+pub mod deb;
+mod document;
+pub mod key;
+pub mod minisign;
+pub mod npm;
+pub mod oms;
+pub mod record;
 mod report;
+pub mod sigstore;
 mod trust;
 
+pub use checked::Checked;
 pub use coverage::{Coverage, Why};
 #[doc(hidden)]
 pub use fuzz::fuzz;

@@ -35,7 +35,14 @@ fn record_is_held_against_the_files() {
         &sound.clone().with("fixture-1.0.dist-info/LICENSE", b"text"),
         &["low record-mismatch unlisted-metadata"],
     );
-    check(&sound.clone().with("fixture-1.0.dist-info/RECORD.jws", b"{}"), &[]);
+    check(
+        &sound.clone().with("fixture-1.0.dist-info/RECORD.jws", b"{}"),
+        &["high signature-invalid malformed"],
+    );
+    check(
+        &sound.clone().with("fixture-1.0.dist-info/RECORD.p7s", b"0"),
+        &["info package-inventory record-signed"],
+    );
     check(
         &sound.clone().without("fixture/data.txt"),
         &["low record-mismatch missing"],
@@ -51,6 +58,8 @@ fn record_is_held_against_the_files() {
         &sound.clone().with(RECORD, hexadecimal),
         &["info record-mismatch encoding"],
     );
+    let longer = text.replace(&format!("{digest},4"), &format!("{digest},5"));
+    check(&sound.clone().with(RECORD, longer), &["low record-mismatch size"]);
     check(
         &sound.clone().with(RECORD, text.replace(digest, "sha512=AAAA")),
         &["info record-mismatch not-compared"],

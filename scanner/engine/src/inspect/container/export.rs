@@ -67,8 +67,9 @@ impl Want {
             | b"special_tokens_map.json"
             | b"config_sentence_transformers.json" => Self::Text(MIB),
             b"oci-layout" => Self::Text(64 * KIB),
+            b"model.sig" => Self::Text(16 * MIB),
             b"RECORD" if installed => Self::Text(16 * MIB),
-            b"WHEEL" | b"METADATA" | b"entry_points.txt" if installed => Self::Text(MIB),
+            b"WHEEL" | b"METADATA" | b"entry_points.txt" | b"RECORD.jws" if installed => Self::Text(MIB),
             // `NAME.safetensors.index.json`, `NAME.safetensors.index.fp16.json`
             _ if ends(b".index.json") || (ends(b".json") && memchr::memmem::find(name, b".index.").is_some()) => {
                 Self::Text(32 * MIB)
@@ -200,6 +201,7 @@ mod tests {
             ("a/modeling.py", Want::Python),
             ("tokenizer.json", Want::Nothing),
             ("model.safetensors", Want::Tensors),
+            ("a/model.sig", Want::Text(16 * MIB)),
             ("blobs/0123456789012345678901234567890123456789", Want::Blob(4 * MIB)),
             ("blobs/x123456789012345678901234567890123456789", Want::Nothing),
             ("0123456789012345678901234567890123456789", Want::Nothing),

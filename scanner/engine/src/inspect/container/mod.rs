@@ -15,6 +15,7 @@ mod names;
 mod npm;
 pub(super) mod python;
 mod shards;
+mod signed;
 mod startup;
 mod templates;
 mod wheel;
@@ -24,6 +25,7 @@ mod tests;
 
 pub(crate) use export::{Export, Want};
 pub(crate) use layer::is_layer;
+pub(crate) use wheel::fuzz as fuzz_record;
 
 use crate::artifact::Artifact;
 use crate::fact::{EntryKind, Fact};
@@ -340,6 +342,7 @@ pub(crate) static INSPECTIONS: &[&dyn Inspection] = &[
     &names::Names,
     &npm::Npm,
     &shards::Shards,
+    &signed::Signed,
     &startup::Startup,
     &templates::Templates,
     &wheel::Wheel,

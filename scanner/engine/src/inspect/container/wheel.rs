@@ -6,6 +6,7 @@
 use super::{Container, Inspection, Member, Outcome, is_hexadecimal, join, leaves, split};
 use crate::finding::{Value as Evidence, code};
 use crate::policy::shown;
+use crate::verify::record;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// `record-mismatch`, `path-traversal`, `package-inventory`.
@@ -184,8 +185,35 @@ impl Package<'_, '_> {
             listed.insert(path);
         }
         self.say(record, seen, out);
+        self.signed(text, out);
         if self.packed {
             self.unlisted(&listed, out);
+        }
+    }
+
+    /// RECORD's own signature, which hardly anybody makes and nobody checks.
+    fn signed(&self, listed: &[u8], out: &mut Outcome<'_>) {
+        if let Some(member) = self.container.file(&at(self.info, b"RECORD.jws"))
+            && let Some(text) = out.text(member)
+        {
+            let finding = match record::jws(text, listed) {
+                Ok(keys) => {
+                    let message = format!("RECORD is signed by the Ed25519 key {}", keys.join(", "));
+                    let finding = self.container.finding(code::PACKAGE_INVENTORY, member, message);
+                    finding.case("record-signed")
+                }
+                Err(fault) => {
+                    let message = format!("{}: {}", shown(&member.path), fault.message);
+                    let finding = self.container.finding(code::SIGNATURE_INVALID, member, message);
+                    finding.case(fault.case)
+                }
+            };
+            out.push(finding);
+        }
+        if let Some(member) = self.container.file(&at(self.info, b"RECORD.p7s")) {
+            let message = "RECORD has a signature in S/MIME, which is not checked";
+            let finding = self.container.finding(code::PACKAGE_INVENTORY, member, message);
+            out.push(finding.case("record-signed"));
         }
     }
 
@@ -265,6 +293,12 @@ impl Package<'_, '_> {
                 .finding(code::RECORD_MISMATCH, member, message)
                 .case(case);
             out.push(finding.evidence("stated", digest.chars().take(128).collect::<String>()));
+        } else if let (Some(stated), Some(found)) = (row.size, member.size())
+            && stated != found
+        {
+            let message = format!("{name} has {found} bytes, and RECORD says {stated}");
+            let finding = self.container.finding(code::RECORD_MISMATCH, member, message);
+            out.push(finding.case("size"));
         }
     }
 
@@ -297,6 +331,8 @@ fn signs(info: &[u8], path: &[u8]) -> bool {
 struct Row {
     path: Vec<u8>,
     digest: String,
+    /// The length in bytes, where one is given.
+    size: Option<u64>,
 }
 
 /// The rows of a table of comma-separated values (RFC 4180; quoted fields only where a path needs them).
@@ -315,11 +351,22 @@ fn rows(text: &[u8]) -> impl Iterator<Item = Row> {
         };
         let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
         let digest = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+        let size = rest.get(end.saturating_add(1)..).unwrap_or_default();
+        let size = std::str::from_utf8(size).ok().and_then(|size| size.trim().parse().ok());
         Row {
             path,
             digest: digest.trim().to_owned(),
+            size,
         }
     })
+}
+
+/// Reads a RECORD: no path is longer than the text. For the fuzz target.
+pub(crate) fn fuzz(text: &[u8]) {
+    for row in rows(text) {
+        assert!(row.path.len() <= text.len());
+        let _ = stated(&row.digest);
+    }
 }
 
 /// A field up to its closing quote, and what follows its comma.
