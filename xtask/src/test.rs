@@ -37,6 +37,10 @@ pub(crate) struct Args {
 ///
 /// When a test fails, or none could be built.
 pub(crate) fn test(args: &Args) -> Result<String> {
+    // A test that needs it says so where it is missing.
+    if let Err(error) = tools::model_signing() {
+        eprintln!("xtask test: no model-signing: {error:#}");
+    }
     let nextest = !args.no_nextest && tools::find("cargo-nextest").is_some();
     let run = if nextest {
         with_nextest(&args.filter)?

@@ -123,3 +123,21 @@ pub(crate) fn python_tool(name: &str) -> Result<PathBuf> {
     }
     Ok(program)
 }
+
+/// model-signing of PyPI, in a virtual environment of its own: tests sign and verify against it. `pyopenssl` is what its
+/// metadata forgets to name.
+pub(crate) fn model_signing() -> Result<PathBuf> {
+    let home = target_dir().join("tools/model-signing");
+    let program = home.join("bin/model_signing");
+    if !program.is_file() {
+        Cmd::new("python3").args(["-m", "venv"]).arg(&home).run()?;
+        Cmd::new(home.join("bin/pip"))
+            .args(["install", "--quiet", "--only-binary", ":all:"])
+            .args(["model-signing==1.1.1", "pyopenssl"])
+            .run()?;
+    }
+    if !program.is_file() {
+        bail!("pip installed model-signing without its program");
+    }
+    Ok(program)
+}

@@ -27,7 +27,9 @@ pub(crate) enum Command {
     /// Show the region tree of one file: what every byte is
     Map(MapArgs),
     /// Verify signatures only: intact, signer, chain and time, each by itself
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
+    /// Sign a model's directory with a key or a certificate (OpenSSF model signing)
+    Sign(crate::sign::SignArgs),
     /// Run a command and report what it does outside its declared set
     Watch(Box<crate::watch::args::WatchArgs>),
     /// Run a command and write the declared set that would have allowed what it did
@@ -177,6 +179,9 @@ pub(crate) struct VerifyArgs {
     /// Show no progress bar
     #[arg(long)]
     pub(crate) no_progress: bool,
+    /// What is at hand to check with.
+    #[command(flatten)]
+    pub(crate) given: crate::verify::given::GivenArgs,
 }
 
 /// How answers about signatures are written.

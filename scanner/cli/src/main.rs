@@ -20,6 +20,7 @@ mod progress;
 mod report;
 mod rules;
 mod scan;
+mod sign;
 mod stdin;
 mod trust;
 mod verify;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Sign(args) => sign::run(&args),
         Command::Watch(args) => return watch::run(&args),
         Command::Learn(args) => return learn::run(&args),
         Command::Declare(args) => declare::run(&args),

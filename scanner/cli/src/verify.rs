@@ -2,6 +2,12 @@
 //!
 //! The whole scan runs, since what is nested must be found first; findings of other kinds neither show nor count here.
 //! Where nothing at all is signed there is nothing to answer: that is told, and is not clean.
+//!
+//! Before it, what lies beside a path, or was given for it, is checked (`given`). A model's directory with a signature of its
+//! own is not scanned besides.
+
+mod beside;
+pub(crate) mod given;
 
 use crate::args::{VerifyArgs, VerifyFormat};
 use crate::progress::Bar;
@@ -11,6 +17,7 @@ use crate::report::wrap::wrap;
 use crate::scan::exit_code;
 use crate::{output, trust};
 use anyhow::{Context, Result};
+use given::{Found, Target};
 use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Kind, Report, Verdict};
 use probity_engine::finding::code;
@@ -27,6 +34,14 @@ const SHOWN: usize = 8;
 
 /// Verifies; returns the exit code.
 pub(crate) fn run(args: &VerifyArgs) -> Result<u8> {
+    for path in &args.paths {
+        std::fs::metadata(path).with_context(|| path.display().to_string())?;
+    }
+    let given = args.given.load()?;
+    let mut targets = Vec::new();
+    for path in &args.paths {
+        targets.push(given.check(path)?);
+    }
     let options = Options {
         jobs: args.jobs,
         fail_on: args.fail_on.0,
@@ -35,19 +50,25 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<u8> {
     };
     let scanner = Scanner::new(options).context("cannot start worker threads")?;
     let mut roots = Vec::new();
-    for path in &args.paths {
+    for target in targets.iter().filter(|target| !target.is_model()) {
         let root = scanner
-            .resolve(path)
-            .map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+            .resolve(&target.path)
+            .map_err(|e| anyhow::anyhow!("{}: {e}", target.path.display()))?;
         roots.push(root);
     }
     let bar = Bar::new(!args.no_progress);
     let report = scanner.scan(&roots, None, &bar);
     bar.clear();
-    let verdict = verdict(&report, args.fail_on.0);
+    for target in &mut targets {
+        target.add_record(&report);
+    }
+    let verdict = verdict(&report, &targets, args.fail_on.0);
     let text = match args.format {
-        VerifyFormat::Text => text(&report, output::columns())?,
-        VerifyFormat::Json => format!("{}\n", serde_json::to_string_pretty(&document(&report, verdict))?),
+        VerifyFormat::Text => text(&report, &targets, output::columns())?,
+        VerifyFormat::Json => format!(
+            "{}\n",
+            serde_json::to_string_pretty(&document(&report, &targets, verdict))?
+        ),
     };
     output::print(text.as_bytes())?;
     Ok(exit_code(verdict))
@@ -70,10 +91,18 @@ fn is_shown(judged: &&Judged) -> bool {
     }
 }
 
-/// Artifacts that are signed, and roots.
-fn listed(report: &Report) -> impl Iterator<Item = &Artifact> {
+/// Artifacts that are signed or have something told of them, and roots about which nothing else is.
+fn listed<'r>(report: &'r Report, targets: &'r [Target]) -> impl Iterator<Item = &'r Artifact> {
     let all = report.artifacts.iter();
-    all.filter(|a| !a.signatures.is_empty() || (a.kind == Kind::Root && !holds_signed(report, a)))
+    let told = |a: &Artifact| !a.signatures.is_empty() || a.findings.iter().any(|f| is_shown(&f));
+    all.filter(move |a| told(a) || (a.kind == Kind::Root && !holds_signed(report, a) && !is_beside(targets, a)))
+}
+
+/// Whether something beside a root signs it.
+fn is_beside(targets: &[Target], root: &Artifact) -> bool {
+    targets
+        .iter()
+        .any(|target| target.name() == root.path && !target.signatures.is_empty())
 }
 
 /// Whether something nested in `root` is signed.
@@ -85,29 +114,43 @@ fn holds_signed(report: &Report, root: &Artifact) -> bool {
     inside.any(|a| !a.signatures.is_empty())
 }
 
-fn verdict(report: &Report, fail_on: Option<Severity>) -> Verdict {
+fn verdict(report: &Report, targets: &[Target], fail_on: Option<Severity>) -> Verdict {
     let findings = report.artifacts.iter().flat_map(|a| a.findings.iter().filter(is_shown));
-    let worst = findings.map(|f| f.severity).max();
-    let signed = report.artifacts.iter().any(|a| !a.signatures.is_empty());
+    let beside = targets.iter().flat_map(|target| &target.signatures);
+    let of_beside = beside.clone().flat_map(|found| &found.checked.findings);
+    let worst = findings.chain(of_beside).map(|f| f.severity).max();
+    let complete = report.complete && beside.clone().all(|found| found.is_known());
+    let signed = beside.clone().next().is_some() || report.artifacts.iter().any(|a| !a.signatures.is_empty());
     if fail_on.is_some_and(|least| worst.is_some_and(|worst| worst >= least)) {
         Verdict::Findings
-    } else if report.complete && signed {
+    } else if complete && signed {
         Verdict::Clean
     } else {
         Verdict::Incomplete
     }
 }
 
-fn text(report: &Report, columns: Option<usize>) -> Result<String> {
+fn text(report: &Report, targets: &[Target], columns: Option<usize>) -> Result<String> {
     let mut out = String::new();
-    for a in listed(report) {
-        artifact(a, columns, &mut out)?;
+    for target in targets.iter().filter(|target| !target.signatures.is_empty()) {
+        beside::text(target, columns, &mut out)?;
+    }
+    for a in listed(report, targets) {
+        artifact(a, is_beside(targets, a), columns, &mut out)?;
     }
     let signed = report.artifacts.iter().filter(|a| !a.signatures.is_empty());
     let good = signed
         .clone()
         .filter(|a| a.signatures.iter().all(|s| s.intact == Answer::Yes));
-    let (signed, good) = (signed.count(), good.count());
+    let beside = targets.iter().flat_map(|target| &target.signatures);
+    let beside_good = beside
+        .clone()
+        .filter(|found| found.checked.intact == Answer::Yes)
+        .count();
+    let (signed, good) = (
+        signed.count().saturating_add(beside.count()),
+        good.count().saturating_add(beside_good),
+    );
     let (signed, good) = (u64::try_from(signed)?, u64::try_from(good)?);
     writeln!(out, "{}, {good} intact", count(signed, "signed artifact"))?;
     Ok(out)
@@ -118,10 +161,10 @@ fn row(out: &mut String, label: &str, text: &str, columns: Option<usize>) -> Res
     Ok(())
 }
 
-fn artifact(a: &Artifact, columns: Option<usize>, out: &mut String) -> Result<()> {
+fn artifact(a: &Artifact, beside: bool, columns: Option<usize>, out: &mut String) -> Result<()> {
     let nested = a.nested.as_ref().map_or_else(String::new, |n| format!("!{n}"));
     writeln!(out, "{}{nested}  {}, {}", a.path, a.format, size(a.size))?;
-    if a.signatures.is_empty() {
+    if a.signatures.is_empty() && !beside {
         row(out, "signature", "none that is known here", columns)?;
     }
     for signature in &a.signatures {
@@ -189,41 +232,48 @@ fn answers(s: &Signature, columns: Option<usize>, out: &mut String) -> Result<()
     row(out, "  time", &time, columns)
 }
 
-fn document(report: &Report, verdict: Verdict) -> Value {
-    let artifacts: Vec<Value> = listed(report)
-        .map(|a| {
-            let coverage = a.coverage.as_ref();
-            let uncovered: Vec<Value> = coverage
-                .iter()
-                .flat_map(|c| c.uncovered().iter().collect::<Vec<_>>())
-                .map(|s| json!({ "offset": s.start(), "length": s.len() }))
-                .collect();
-            let excluded: Vec<Value> = coverage
-                .iter()
-                .flat_map(|c| c.excluded())
-                .map(|(s, why)| json!({ "offset": s.start(), "length": s.len(), "why": why }))
-                .collect();
-            json!({
-                "path": a.path,
-                "nested": a.nested,
-                "format": a.format,
-                "size": a.size,
-                "bytes": {
-                    "covered": a.bytes.covered, "excluded": a.bytes.excluded, "uncovered": a.bytes.uncovered,
-                },
-                "signatures": a.signatures.iter().map(signature).collect::<Vec<_>>(),
-                "excluded": excluded,
-                "uncovered": uncovered,
-                "findings": a.findings.iter().filter(is_shown).map(|f| json::finding(a, f)).collect::<Vec<_>>(),
-                "errors": a.errors.iter().map(json::error).collect::<Vec<_>>(),
-            })
+fn document(report: &Report, targets: &[Target], verdict: Verdict) -> Value {
+    let beside = targets
+        .iter()
+        .filter(|target| !target.signatures.is_empty())
+        .map(beside::json);
+    let embedded = listed(report, targets).map(|a| {
+        let coverage = a.coverage.as_ref();
+        let uncovered: Vec<Value> = coverage
+            .iter()
+            .flat_map(|c| c.uncovered().iter().collect::<Vec<_>>())
+            .map(|s| json!({ "offset": s.start(), "length": s.len() }))
+            .collect();
+        let excluded: Vec<Value> = coverage
+            .iter()
+            .flat_map(|c| c.excluded())
+            .map(|(s, why)| json!({ "offset": s.start(), "length": s.len(), "why": why }))
+            .collect();
+        json!({
+            "path": a.path,
+            "nested": a.nested,
+            "format": a.format,
+            "size": a.size,
+            "bytes": {
+                "covered": a.bytes.covered, "excluded": a.bytes.excluded, "uncovered": a.bytes.uncovered,
+            },
+            "signatures": a.signatures.iter().map(signature).collect::<Vec<_>>(),
+            "excluded": excluded,
+            "uncovered": uncovered,
+            "findings": a.findings.iter().filter(is_shown).map(|f| json::finding(a, f)).collect::<Vec<_>>(),
+            "errors": a.errors.iter().map(json::error).collect::<Vec<_>>(),
         })
-        .collect();
+    });
+    let artifacts: Vec<Value> = beside.chain(embedded).collect();
+    let known = targets
+        .iter()
+        .flat_map(|target| &target.signatures)
+        .all(Found::is_known);
     json!({
         "schema": "probity.verify/1",
         "tool": { "name": "probity", "version": env!("CARGO_PKG_VERSION") },
         "verdict": verdict.as_str(),
-        "complete": report.complete,
+        "complete": report.complete && known,
         "artifacts": artifacts,
     })
 }

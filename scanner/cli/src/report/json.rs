@@ -185,7 +185,7 @@ pub(crate) fn error(error: &ScanError) -> Value {
     json!({ "code": error.code.as_str(), "message": printable(error.message.as_bytes()), "offset": error.offset })
 }
 
-fn value(value: &Evidence) -> Value {
+pub(crate) fn value(value: &Evidence) -> Value {
     match value {
         Evidence::Text(text) => json!(printable(text.as_bytes())),
         Evidence::Number(n) => json!(n),

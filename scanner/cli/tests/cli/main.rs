@@ -21,6 +21,7 @@ mod links;
 mod manifest;
 mod map;
 mod markdown;
+mod models;
 mod names;
 mod output;
 mod policy;
