@@ -224,6 +224,8 @@ pub enum Fact {
     PythonCode(Box<PythonCode>),
     /// A PE image: what of it no signature is over, and where its signatures stand.
     PeImage(Box<PeImage>),
+    /// The code signature of a Mach-O image.
+    CodeSignature(Box<CodeSignature>),
     /// A string key or name held by the artifact that people will read (tensor, member, section, metadata key).
     Name {
         /// What it names: `tensor`, `section`, `key`.
@@ -256,6 +258,23 @@ pub struct PeImage {
     pub section_alignment: u64,
     /// The bytes of each section, in the order of the section table.
     pub sections: Vec<Span>,
+}
+
+/// Where the code signature of a Mach-O image stands, and what its digests call by other names than offsets.
+#[derive(Clone, Debug)]
+pub struct CodeSignature {
+    /// The data that `LC_CODE_SIGNATURE` names, as far as the file has it.
+    pub data: Span,
+    /// Bytes behind the SuperBlob that are slots of an earlier CodeDirectory, each proved by the page it is of; mostly empty.
+    pub leftover: Span,
+    /// Bytes behind the SuperBlob that look like the end of an earlier signature; mostly empty.
+    pub earlier: Span,
+    /// The section `__TEXT,__info_plist`.
+    pub info_plist: Option<Span>,
+    /// The leaves of the image, to say what a page holds; the first of them where there are very many.
+    pub parts: Vec<(Span, Box<str>)>,
+    /// The load commands behind `LC_CODE_SIGNATURE`, which most linkers write last.
+    pub after: Vec<Box<str>>,
 }
 
 /// One entry of a certificate table.

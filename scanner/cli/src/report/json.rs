@@ -4,7 +4,7 @@ use probity_engine::Severity;
 use probity_engine::artifact::{Artifact, Judged, Report, Suppressed};
 use probity_engine::finding::{ScanError, Value as Evidence};
 use probity_engine::name::printable;
-use probity_engine::verify::{Signature, Time};
+use probity_engine::verify::{CodeIdentity, Signature, Time};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
@@ -130,6 +130,25 @@ pub(crate) fn signature(s: &Signature) -> Value {
         "digest": s.digest,
         "nested": s.nested,
         "covered": s.covered,
+        "code": s.code.as_deref().map(code),
+    })
+}
+
+/// What an Apple code signature says of the code.
+fn code(c: &CodeIdentity) -> Value {
+    json!({
+        "kind": c.kind,
+        "identifier": c.identifier,
+        "team": c.team,
+        "flags": c.flags,
+        "cdhash": hex(&c.cdhash),
+        "digests": c.digests,
+        "page_size": c.page,
+        "platform": c.platform,
+        "runtime": c.runtime,
+        "requirement": c.requirement,
+        "entitlements": c.entitlements,
+        "ticket": c.ticket,
     })
 }
 

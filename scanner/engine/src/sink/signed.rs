@@ -42,12 +42,14 @@ impl SignedSink {
                 algorithm,
                 page,
                 pad,
+                kept,
                 expected,
                 ..
             } => Self::Pages(PageSink {
                 algorithm: *algorithm,
                 page: (*page).max(1),
                 pad: *pad,
+                kept: (*kept).min(algorithm.length()),
                 expected: expected.clone(),
                 state: algorithm.begin(),
                 filled: 0,
@@ -130,6 +132,7 @@ pub(crate) struct PageSink {
     algorithm: Algorithm,
     page: u64,
     pad: bool,
+    kept: usize,
     expected: Vec<u8>,
     state: Context,
     filled: u64,
@@ -153,11 +156,10 @@ impl PageSink {
     fn turn(&mut self) {
         let state = std::mem::replace(&mut self.state, self.algorithm.begin());
         self.filled = 0;
-        let length = self.algorithm.length();
         let number = self.result.count;
-        let at = usize::try_from(number).ok().and_then(|n| n.checked_mul(length));
-        let stated = at.and_then(|at| self.expected.get(at..at.checked_add(length)?));
-        if stated != Some(state.finish().as_ref()) {
+        let at = usize::try_from(number).ok().and_then(|n| n.checked_mul(self.kept));
+        let stated = at.and_then(|at| self.expected.get(at..at.checked_add(self.kept)?));
+        if stated.is_none() || stated != state.finish().as_ref().get(..self.kept) {
             self.result.wrong = self.result.wrong.saturating_add(1);
             if self.result.first_wrong.len() < Pages::MOST {
                 self.result.first_wrong.push(number);

@@ -41,6 +41,7 @@ pub(crate) mod algorithm;
 mod authenticode;
 mod checked;
 pub(crate) mod cms;
+mod codesign;
 mod coverage;
 mod fuzz;
 pub mod deb;
@@ -58,7 +59,7 @@ pub use checked::Checked;
 pub use coverage::{Coverage, Why};
 #[doc(hidden)]
 pub use fuzz::fuzz;
-pub use report::{Answer, ChainAnswer, Countersignature, Signature, Time};
+pub use report::{Answer, ChainAnswer, CodeIdentity, Countersignature, Signature, Time};
 pub use trust::{TrustError, TrustStore};
 
 use crate::fact::Fact;
@@ -98,6 +99,8 @@ pub(crate) enum Request {
         page: u64,
         /// Whether zeros bring the last page to its full length.
         pad: bool,
+        /// How many bytes of each digest are stated, from its first.
+        kept: usize,
         /// The digests, one after the other.
         expected: Vec<u8>,
     },
@@ -213,5 +216,18 @@ impl Verified {
     }
 }
 
+/// For fuzzing: the blob of a signature, judged to the end, whatever its bytes.
+///
+/// # Panics
+/// When `scheme` has no such entry, or when coverage does not add up.
+#[doc(hidden)]
+#[expect(clippy::panic, reason = "a fuzz target that names no scheme tests nothing")]
+pub fn fuzz(scheme: &str, bytes: &[u8]) {
+    match scheme {
+        "codesign" => codesign::fuzz(bytes),
+        _ => panic!("no scheme {scheme}"),
+    }
+}
+
 /// Every scheme.
-pub(crate) static VERIFIERS: &[&dyn Verifier] = &[&authenticode::Authenticode];
+pub(crate) static VERIFIERS: &[&dyn Verifier] = &[&authenticode::Authenticode, &codesign::CodeSign];

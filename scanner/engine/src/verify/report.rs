@@ -68,6 +68,36 @@ pub struct Countersignature {
     pub fault: Option<String>,
 }
 
+/// What an Apple code signature says of the code, beyond the four answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CodeIdentity {
+    /// Who made it: `certificate`, `ad-hoc`, `linker-signed`, or `none` where a signer should be and is not.
+    pub kind: &'static str,
+    /// The identifier.
+    pub identifier: String,
+    /// The team, by the CodeDirectory.
+    pub team: Option<String>,
+    /// The flags by the names that `codesign` uses; unknown ones in hexadecimal.
+    pub flags: Vec<String>,
+    /// The digest of the CodeDirectory that systems prefer, 20 bytes of it: the code's name in the kernel.
+    pub cdhash: Vec<u8>,
+    /// The digest of each CodeDirectory, the first slot's first.
+    pub digests: Vec<&'static str>,
+    /// Bytes of a page; 0 for one page.
+    pub page: u64,
+    /// The platform that it belongs to; 0 for none.
+    pub platform: u8,
+    /// The version of the hardened runtime.
+    pub runtime: Option<String>,
+    /// The designated requirement, as `codesign` spells it.
+    pub requirement: Option<String>,
+    /// The entitlements, by name; with `=false` where one is withheld.
+    pub entitlements: Vec<String>,
+    /// Whether a notarization ticket is attached; it is not verified.
+    pub ticket: bool,
+}
+
 /// One signature, and the answers about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,6 +130,8 @@ pub struct Signature {
     pub nested: bool,
     /// Bytes that it covers.
     pub covered: u64,
+    /// What it says of the code, in an Apple code signature.
+    pub code: Option<Box<CodeIdentity>>,
 }
 
 impl Signature {
@@ -126,6 +158,7 @@ impl Signature {
             digest: None,
             nested: false,
             covered: 0,
+            code: None,
         }
     }
 }

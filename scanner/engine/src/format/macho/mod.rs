@@ -30,7 +30,7 @@ mod tests;
 pub(super) use fat::Fat;
 
 use super::{Format, Input, Parse, bun, bundle};
-use crate::fact::{Fact, LibraryAsk};
+use crate::fact::{CodeSignature, Fact, LibraryAsk};
 use crate::identify::{Match, Probe};
 use crate::ledger::{Fill, Region, Role};
 use crate::name::printable;
@@ -140,7 +140,7 @@ fn image(header: &Header, commands: &[Command<'_>], stated: Span, input: &Input<
         }
         match command.cmd {
             raw::LC_SEGMENT | raw::LC_SEGMENT_64 => segment::claim(header, command, input, out, &mut layout),
-            raw::LC_CODE_SIGNATURE => signatures.extend(command.fields.extent(8)),
+            raw::LC_CODE_SIGNATURE => signatures.extend(command.fields.extent(8).map(|data| (command.span, data))),
             _ => linkedit::collect(header, command, &mut pieces, out),
         }
         entries.extend(entry::Entry::read(header, command).map(|e| (e, command.span)));
@@ -149,17 +149,40 @@ fn image(header: &Header, commands: &[Command<'_>], stated: Span, input: &Input<
     entry::emit(&entries, &layout, out);
     let last = pieces.iter().filter(|p| !p.span.is_empty()).map(|p| p.span.end()).max();
     linkedit::claim(pieces, &layout, input, out);
-    for span in signatures {
+    let mut signed = None;
+    for (command, span) in signatures {
         if last.is_some_and(|end| end > span.start()) {
             out.malformed(
                 span,
                 "mach-o: the code signature is not the last of the linkedit data (codesign, strict validation)",
             );
         }
-        signature::claim(span, &layout, input, out);
+        let left = signature::claim(span, &layout, input, out);
+        signed.get_or_insert((command, span.intersect(input.whole()), left));
     }
     code_fill(header, &mut layout, out);
     header_pad(stated, &layout, out);
+    if let Some((command, data, left)) = signed.filter(|(_, data, _)| !data.is_empty()) {
+        let fact = described(Span::new(command.end(), stated.end()), data, left, out);
+        out.fact(Fact::CodeSignature(Box::new(fact)));
+    }
+}
+
+/// The signature in `data`, for those who verify it; `later` is the room of the commands behind its own.
+fn described(later: Span, data: Span, left: signature::Left, out: &Parse) -> CodeSignature {
+    /// The most leaves and commands that are named: the largest images have about a thousand.
+    const MOST: usize = 4096;
+    let leaves = || out.view().leaves().filter(|r| !r.span.is_empty());
+    let plist = leaves().find(|r| r.role == Role::Metadata && &*r.name == "__TEXT,__info_plist");
+    let behind = leaves().filter(|r| r.role == Role::Table && later.encloses(r.span));
+    CodeSignature {
+        data,
+        leftover: left.slots,
+        earlier: left.earlier,
+        info_plist: plist.map(|r| r.span),
+        parts: leaves().take(MOST).map(|r| (r.span, r.name.clone())).collect(),
+        after: behind.take(MOST).map(|r| r.name.clone()).collect(),
+    }
 }
 
 /// Commands of which the loader uses one.

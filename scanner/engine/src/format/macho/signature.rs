@@ -60,10 +60,26 @@ struct Place {
     parent: Option<RegionId>,
 }
 
+/// What stands behind the SuperBlob and explains itself; empty spans where nothing does.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    /// Slots of an earlier CodeDirectory.
+    pub(super) slots: Span,
+    /// The end of an earlier signature.
+    pub(super) earlier: Span,
+}
+
+impl Left {
+    const NOTHING: Self = Self {
+        slots: Span::new(0, 0),
+        earlier: Span::new(0, 0),
+    };
+}
+
 /// Claims the signature in `stated`, the data of `LC_CODE_SIGNATURE`.
-pub(super) fn claim(stated: Span, layout: &Layout, input: &Input<'_>, out: &mut Parse) {
+pub(super) fn claim(stated: Span, layout: &Layout, input: &Input<'_>, out: &mut Parse) -> Left {
     if stated.is_empty() {
-        return;
+        return Left::NOTHING;
     }
     let span = stated.intersect(input.whole());
     if stated.end() > input.len() {
@@ -83,7 +99,10 @@ pub(super) fn claim(stated: Span, layout: &Layout, input: &Input<'_>, out: &mut 
     };
     let head = match input.read_up_to(span.start(), span.len().min(12)) {
         Ok(head) => head,
-        Err(fault) => return out.fault(&fault, "code signature"),
+        Err(fault) => {
+            out.fault(&fault, "code signature");
+            return Left::NOTHING;
+        }
     };
     let head = Fields::new(&head, true);
     let (Some(magic), Some(length), Some(count)) = (head.u32(0), head.u32(4), head.u32(8)) else {
@@ -93,11 +112,12 @@ pub(super) fn claim(stated: Span, layout: &Layout, input: &Input<'_>, out: &mut 
                 "code signature: shorter than a SuperBlob's 12 bytes (cs_blobs.h, CS_SuperBlob)",
             );
         }
-        return;
+        return Left::NOTHING;
     };
     if magic != SUPER_BLOB {
         let rule = "code signature: the magic number is not fade0cc0 (cs_blobs.h, CS_SuperBlob)";
-        return out.malformed(Span::saturating_at(span.start(), 4), rule);
+        out.malformed(Span::saturating_at(span.start(), 4), rule);
+        return Left::NOTHING;
     }
     let blob = Span::saturating_at(span.start(), u64::from(length));
     if length < 12 || !stated.encloses(blob) {
@@ -110,9 +130,10 @@ pub(super) fn claim(stated: Span, layout: &Layout, input: &Input<'_>, out: &mut 
     }
     super_blob(blob.intersect(span), u64::from(count), id, stated.start(), input, out);
     let slack = Span::new(blob.end().min(span.end()), span.end());
-    if length >= 12 && !slack.is_empty() {
-        claim_slack(slack, &place, input, out);
+    if length < 12 || slack.is_empty() {
+        return Left::NOTHING;
     }
+    claim_slack(slack, &place, input, out)
 }
 
 fn super_blob(blob: Span, count: u64, id: RegionId, code_end: u64, input: &Input<'_>, out: &mut Parse) {
@@ -288,7 +309,7 @@ fn check_directory(name: &str, span: Span, fields: &Fields<'_>, code_end: u64, o
     }
 }
 
-fn claim_slack(slack: Span, place: &Place, input: &Input<'_>, out: &mut Parse) {
+fn claim_slack(slack: Span, place: &Place, input: &Input<'_>, out: &mut Parse) -> Left {
     let seen = slots::leftover(slack, place.span.start(), input).and_then(|slots| match slots {
         Some(end) => Ok((Some(end), None)),
         None => Ok((None, slots::earlier_signature(slack, input)?)),
@@ -329,4 +350,9 @@ fn claim_slack(slack: Span, place: &Place, input: &Input<'_>, out: &mut Parse) {
     };
     add(Span::new(slack.start(), used), name, None);
     add(Span::new(used, slack.end()), "code signature slack", Some(Fill::Zero));
+    let until = |end: Option<u64>| Span::new(slack.start(), end.unwrap_or(slack.start()));
+    Left {
+        slots: until(slots),
+        earlier: until(signature),
+    }
 }

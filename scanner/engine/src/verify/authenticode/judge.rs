@@ -452,7 +452,7 @@ impl Judge<'_> {
 }
 
 /// Certificates that neither a signer nor any other certificate of a signer's has to do with.
-fn strangers(data: &SignedData<'_>) -> Vec<Span> {
+pub(in crate::verify) fn strangers(data: &SignedData<'_>) -> Vec<Span> {
     let mut known: Vec<usize> = data
         .signers
         .iter()

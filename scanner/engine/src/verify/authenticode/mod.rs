@@ -12,7 +12,7 @@
 //! Catalogue signatures stand in other files and are not looked for.
 
 mod indirect;
-mod judge;
+pub(in crate::verify) mod judge;
 mod layout;
 
 use super::algorithm::Algorithm;
@@ -196,6 +196,7 @@ impl Image {
                 span: *section,
                 page,
                 pad: true,
+                kept: algorithm.length(),
                 expected,
             });
         }

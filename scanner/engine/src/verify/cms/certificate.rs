@@ -241,6 +241,8 @@ impl<'a> Extensions<'a> {
             | oid::EXT_POLICY_CONSTRAINTS
             | oid::EXT_INHIBIT_ANY_POLICY
             | oid::EXT_NAME_CONSTRAINTS => {}
+            // They say more about the purpose, and take nothing away from what the other extensions say.
+            _ if id.starts_with(oid::APPLE_MARKERS) => {}
             _ => return Some(false),
         }
         Some(true)

@@ -27,6 +27,13 @@ pub(crate) const SPC_PAGE_HASHES_V1: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x8
 /// Page hashes by SHA-256.
 pub(crate) const SPC_PAGE_HASHES_V2: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x03, 0x02];
 
+/// Apple's attribute with a property list of the digests of all CodeDirectories, 20 bytes of each.
+pub(crate) const APPLE_CDHASHES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x63, 0x64, 0x09, 0x01];
+/// Apple's attribute with these digests in full, each with its algorithm.
+pub(crate) const APPLE_CDHASHES_2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x63, 0x64, 0x09, 0x02];
+/// Below this Apple marks what a certificate is for (Developer ID, App Store ...); the markers are critical and empty.
+pub(crate) const APPLE_MARKERS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x63, 0x64, 0x06];
+
 /// Extended key usage `codeSigning` (RFC 5280, 4.2.1.12).
 pub(crate) const EKU_CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// Extended key usage `timeStamping`.

@@ -1,0 +1,506 @@
+//! The answers about one code signature, and the bytes that they are about.
+
+use super::blob::{CMS, Fault, SuperBlob, TICKET, Unread, WRAPPER, slot_name};
+use super::directory::{ADHOC, Directory, LINKER_SIGNED};
+use super::message::{Message, names_all};
+use super::{Image, SCHEME, Signed, entitlements, identity, requirement};
+use crate::finding::{ErrorCode, Finding, ScanError, Value, code};
+use crate::span::{Span, SpanSet};
+use crate::verify::algorithm::Algorithm;
+use crate::verify::authenticode::judge::strangers;
+use crate::verify::cms::chain::Budget;
+use crate::verify::cms::{SignedData, SignerFault, oid};
+use crate::verify::{Answer, Artifact, CodeIdentity, Outcome, Pending, Signature, Verified, Why};
+use crate::walk::der::DerFaultKind;
+
+/// The most pages, and parts of the image, that a finding names.
+const NAMED: usize = 16;
+/// The longest ticket that is left out; Apple's have a few hundred bytes.
+const LONGEST_TICKET: u64 = 16 << 10;
+
+impl Pending for Image {
+    fn close(mut self: Box<Self>, outcomes: &[Outcome], artifact: &Artifact<'_>) -> Verified {
+        let mut out = Verified::default();
+        out.errors.append(&mut self.errors);
+        let mut report = Signature::new(SCHEME);
+        let signed = match &self.read {
+            Ok(signed) => signed,
+            Err(unread) => {
+                unreadable(unread, &mut report, &mut out);
+                out.reports.push(report);
+                return out;
+            }
+        };
+        let mut judge = Judge {
+            image: &self,
+            signed,
+            outcomes,
+            artifact,
+            wrong: None,
+            unknown: None,
+            weak: Vec::new(),
+            strange: Vec::new(),
+            sealed: Vec::new(),
+            report,
+            out,
+        };
+        judge.describe();
+        judge.pages();
+        judge.special();
+        let by_certificate = judge.signer();
+        judge.conclude(by_certificate);
+        judge.out.reports.push(judge.report);
+        judge.out
+    }
+}
+
+fn unreadable(unread: &Unread, report: &mut Signature, out: &mut Verified) {
+    match unread {
+        Unread::Broken(Fault { span, rule }) => {
+            report.intact = Answer::No;
+            report.reason = Some((*rule).to_owned());
+            let message = format!("the signature cannot be read: {rule}");
+            let finding = Finding::new(code::SIGNATURE_INVALID, *span, message).case("malformed");
+            out.finding(finding.key("malformed").evidence("scheme", SCHEME));
+        }
+        Unread::Error(error) => {
+            report.reason = Some(error.message.clone());
+            out.errors.push(error.clone());
+        }
+    }
+}
+
+struct Judge<'j> {
+    image: &'j Image,
+    signed: &'j Signed,
+    outcomes: &'j [Outcome],
+    artifact: &'j Artifact<'j>,
+    /// The first thing that is wrong.
+    wrong: Option<String>,
+    /// The first thing that could not be found out.
+    unknown: Option<String>,
+    weak: Vec<String>,
+    /// Octets of the message that nothing accounts for.
+    strange: Vec<Span>,
+    /// Blobs that every CodeDirectory has the digest of.
+    sealed: Vec<Span>,
+    report: Signature,
+    out: Verified,
+}
+
+impl Judge<'_> {
+    fn first(&self) -> Option<&Directory> {
+        self.signed.directories.first()
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.first().is_some_and(|first| first.has(flag))
+    }
+
+    fn blob(&self) -> &SuperBlob {
+        &self.signed.blob
+    }
+
+    fn invalid(&mut self, span: Span, case: &'static str, message: String, key: &str) -> Finding {
+        self.wrong.get_or_insert_with(|| message.clone());
+        Finding::new(code::SIGNATURE_INVALID, span, message)
+            .case(case)
+            .key(key)
+            .evidence("scheme", SCHEME)
+    }
+
+    fn unsure(&mut self, why: &str, span: Span) {
+        self.unknown.get_or_insert_with(|| why.to_owned());
+        let message = format!("a signature was not verified: {why}");
+        let error = ScanError::new(ErrorCode::Unsupported, message);
+        self.out.errors.push(error.at(span.start()));
+    }
+
+    /// What the signature says of the code.
+    fn describe(&mut self) {
+        let best = self.signed.directories.iter().max_by_key(|d| d.rank());
+        let (Some(first), Some(best)) = (self.first(), best) else {
+            return;
+        };
+        let list = self.blob().slot(5).map(|b| entitlements::of_list(self.blob().content(b)));
+        let twin = || self.blob().slot(7).and_then(|b| entitlements::of_der(self.blob().content(b)));
+        let set = self.blob().slot(2).map(|b| self.blob().bytes(b));
+        let identity = CodeIdentity {
+            kind: "none",
+            identifier: first.identifier.clone(),
+            team: first.team.clone(),
+            flags: first.flag_names(),
+            cdhash: identity::cdhash(best.algorithm, self.signed.bytes(best)),
+            digests: self.signed.directories.iter().map(Directory::digest_name).collect(),
+            page: first.page.unwrap_or(0),
+            platform: first.platform,
+            runtime: first.runtime.map(version),
+            requirement: set.and_then(requirement::designated),
+            entitlements: list.or_else(twin).unwrap_or_default(),
+            ticket: self.blob().slot(TICKET).is_some(),
+        };
+        self.report.digest = Some(best.algorithm.as_str());
+        self.report.code = Some(Box::new(identity));
+    }
+
+    /// Holds the pages of each CodeDirectory against the file.
+    fn pages(&mut self) {
+        let signed = self.signed;
+        let mut at = 0usize;
+        for directory in &signed.directories {
+            let (mut wrong, mut places) = (0u64, Vec::new());
+            let size = directory.page.unwrap_or(directory.limit).max(1);
+            for (span, _) in &directory.ranges {
+                let pages = span.len().div_ceil(size);
+                match self.outcomes.get(at) {
+                    Some(Outcome::Pages(found)) => {
+                        wrong = wrong.saturating_add(found.wrong);
+                        wrong = wrong.saturating_add(pages.saturating_sub(found.count));
+                        let base = span.start() / size;
+                        places.extend(found.first_wrong.iter().map(|n| base.saturating_add(*n)));
+                        places.extend((found.count < pages).then(|| base.saturating_add(found.count)));
+                    }
+                    _ if span.is_empty() => {}
+                    _ => {
+                        self.unknown.get_or_insert_with(|| "the image was not read to its end".to_owned());
+                    }
+                }
+                at = at.saturating_add(1);
+            }
+            if wrong > 0 {
+                self.wrong_pages(directory, wrong, &places, size);
+            }
+        }
+    }
+
+    fn wrong_pages(&mut self, directory: &Directory, wrong: u64, places: &[u64], size: u64) {
+        let span = |page: &u64| {
+            let all = Span::saturating_at(page.saturating_mul(size), size);
+            all.intersect(Span::new(0, directory.limit))
+        };
+        let fact = &self.image.fact;
+        let mut parts: Vec<String> = Vec::new();
+        let held = fact.parts.iter().filter(|(part, _)| places.iter().any(|p| span(p).overlaps(*part)));
+        for (_, name) in held.take(256) {
+            if !parts.iter().any(|other| **other == **name) && parts.len() < NAMED {
+                parts.push(name.to_string());
+            }
+        }
+        let numbers: Vec<String> = places.iter().take(NAMED).map(u64::to_string).collect();
+        let mut list = numbers.join(", ");
+        if wrong > u64::try_from(NAMED).unwrap_or(u64::MAX) {
+            list.push_str(" ...");
+        }
+        let total: u64 = directory.ranges.iter().map(|(s, _)| s.len().div_ceil(size)).sum();
+        let mut message = format!(
+            "{wrong} of {total} pages of {size} bytes are not those that were signed, by {}: {list}",
+            directory.digest_name()
+        );
+        if places.contains(&0) {
+            message.push_str("; the first holds the header and the load commands");
+            if let Some(after) = fact.after.first() {
+                message = format!("{message}, of which {after} stands behind LC_CODE_SIGNATURE");
+            }
+        }
+        let ad_hoc = self.has(ADHOC) || self.has(LINKER_SIGNED);
+        let case = if ad_hoc { "ad-hoc" } else { "digest" };
+        let place = places.first().map_or(directory.span, span);
+        let key = format!("pages {}", directory.digest_name());
+        let mut finding = self
+            .invalid(place, case, message, &key)
+            .evidence("pages", Value::List(numbers))
+            .evidence("page_size", size)
+            .evidence("parts", Value::List(parts));
+        if places.contains(&0) && !fact.after.is_empty() {
+            let after = fact.after.iter().take(NAMED).map(|name| name.to_string()).collect();
+            finding = finding.evidence("behind_signature_command", Value::List(after));
+        }
+        self.out.finding(finding);
+    }
+
+    /// Holds what else is sealed against its digests.
+    fn special(&mut self) {
+        let signed = self.signed;
+        let blobs = || signed.blob.blobs.iter().filter(|b| (2..0x1000).contains(&b.slot));
+        let mut sealed: Vec<(u32, bool)> = blobs().map(|b| (b.slot, true)).collect();
+        for directory in &signed.directories {
+            for (slot, stated) in (1u32..).zip(&directory.special) {
+                if stated.is_empty() {
+                    continue;
+                }
+                let digest = |bytes: &[u8]| {
+                    let mut digest = directory.algorithm.digest(bytes);
+                    digest.truncate(directory.kept);
+                    digest == *stated
+                };
+                match signed.blob.slot(slot) {
+                    Some(blob) if digest(signed.blob.bytes(blob)) => {}
+                    Some(blob) => {
+                        let message = format!("the {} are not those that were signed", slot_name(slot));
+                        let key = format!("slot {slot}");
+                        let finding = self.invalid(blob.span, "special-slot", message, &key);
+                        self.out.finding(finding);
+                    }
+                    None if slot == 1 => {
+                        let other = self.image.info_plist.as_ref().is_some_and(|list| !digest(list));
+                        if let Some(span) = self.image.fact.info_plist.filter(|_| other) {
+                            self.other_list(span);
+                        }
+                    }
+                    // Of a bundle, and of a disk image: they lie elsewhere.
+                    None if matches!(slot, 3 | 4 | 6) => {}
+                    None => {
+                        let message = format!("the {} were signed and are not there", slot_name(slot));
+                        let key = format!("slot {slot}");
+                        let finding = self.invalid(directory.span, "special-slot", message, &key);
+                        self.out.finding(finding);
+                    }
+                }
+            }
+            for (slot, all) in &mut sealed {
+                let place = usize::try_from(*slot).ok().and_then(|n| n.checked_sub(1));
+                let stated = place.and_then(|n| directory.special.get(n));
+                *all &= stated.is_some_and(|digest| !digest.is_empty());
+            }
+        }
+        for blob in blobs() {
+            if sealed.contains(&(blob.slot, true)) {
+                self.sealed.push(blob.span);
+            } else {
+                let name = slot_name(blob.slot);
+                let message = format!("the {name} stand in the signature, and no digest of them is signed");
+                let key = format!("slot {}", blob.slot);
+                let finding = self.invalid(blob.span, "special-slot", message, &key);
+                self.out.finding(finding);
+            }
+        }
+    }
+
+    /// A program in a bundle has the bundle's list sealed, and may carry one of its own besides.
+    fn other_list(&mut self, span: Span) {
+        let message = "the Info.plist inside the image is not the one that was signed, which may be a bundle's own";
+        let finding = Finding::new(code::SIGNATURE_INVALID, span, message).case("info-plist");
+        self.out.finding(finding.key("slot 1").evidence("scheme", SCHEME));
+    }
+
+    /// Verifies the message; whether a certificate stands for the CodeDirectory.
+    fn signer(&mut self) -> bool {
+        let signed = self.signed;
+        let found = signed.blob.slot(CMS);
+        let content = found.map_or(&[][..], |blob| signed.blob.content(blob));
+        let place = found.map_or(signed.blob.index, |blob| blob.span);
+        if let Some(wrong) = found.filter(|blob| blob.magic != WRAPPER) {
+            let message = "the signature cannot be read: the slot of the CMS message holds another blob".to_owned();
+            let finding = self.invalid(wrong.span, "malformed", message, "malformed");
+            self.out.finding(finding);
+            return false;
+        }
+        let message = match Message::load(content, place.start().saturating_add(8)) {
+            Ok(Some(message)) => message,
+            Ok(None) => {
+                self.without_signer(place);
+                return false;
+            }
+            Err(fault) => {
+                let message = format!("the signature cannot be read: {}", fault.rule);
+                let finding = self.invalid(fault.span, "malformed", message, "malformed");
+                self.out.finding(finding);
+                return false;
+            }
+        };
+        self.name("certificate");
+        let data = match SignedData::parse(&message.der, message.base) {
+            Ok(data) => data,
+            Err(fault) if fault.kind == DerFaultKind::Limit => {
+                self.unknown.get_or_insert_with(|| fault.rule.to_owned());
+                let text = format!("a signature was not verified: {}", fault.rule);
+                let at = message.in_file(Span::saturating_at(fault.offset, 1), content);
+                self.out.errors.push(ScanError::new(ErrorCode::LimitExceeded, text).at(at.start()));
+                return false;
+            }
+            Err(fault) => {
+                let text = format!("the signature cannot be read: {}", fault.rule);
+                let at = message.in_file(Span::saturating_at(fault.offset, 1), content);
+                let finding = self.invalid(at, "malformed", text, "malformed");
+                self.out.finding(finding);
+                return false;
+            }
+        };
+        let [signer] = data.signers.as_slice() else {
+            let count = data.signers.len();
+            let text = format!("the signature cannot be read: it has {count} signers, and code has one");
+            let finding = self.invalid(place, "malformed", text, "malformed");
+            self.out.finding(finding);
+            return false;
+        };
+        let unknown = signer.unsigned.iter().filter(|a| {
+            !matches!(a.oid, oid::TIME_STAMP_TOKEN | oid::MS_TIME_STAMP | oid::COUNTERSIGNATURE)
+        });
+        let held = data.content.iter().map(|content| content.span());
+        let strange = data.stray.iter().chain(&data.unreadable).copied();
+        let strange = strange.chain(unknown.map(|a| a.span)).chain(held).chain(strangers(&data));
+        self.strange = strange.map(|span| message.in_file(span, content)).collect();
+        let mut budget = Budget::default();
+        let who = identity::of(
+            signer,
+            &data,
+            self.artifact.trust,
+            place,
+            &mut budget,
+            &mut self.report,
+            &mut self.out,
+        );
+        let mut good = false;
+        let over: Vec<(&Directory, &[u8])> = signed.directories.iter().map(|d| (d, signed.bytes(d))).collect();
+        let first = over.first().map_or(&[][..], |(_, bytes)| *bytes);
+        let verified = if budget.take() {
+            signer.verify(&data.certificates, Some(data.content_type), first)
+        } else {
+            Err(SignerFault::Unsupported)
+        };
+        match verified {
+            Ok(()) => match names_all(signer, &over) {
+                Ok(()) => good = true,
+                Err(why) => {
+                    let finding = self.invalid(place, "cdhashes", why.to_owned(), "cdhashes");
+                    self.out.finding(finding);
+                }
+            },
+            Err(SignerFault::MessageDigest) => {
+                let text = "the CodeDirectory is not the one that was signed".to_owned();
+                let span = self.first().map_or(place, |d| d.span);
+                let finding = self.invalid(span, "code-directory", text, "code-directory");
+                self.out.finding(finding);
+            }
+            Err(fault) if fault.is_wrong() => {
+                let text = format!("the signature is not good: {}", fault.reason());
+                let finding = self.invalid(place, "signer", text, "signer");
+                self.out.finding(finding);
+            }
+            Err(fault) => self.unsure(fault.reason(), place),
+        }
+        if let Some(who) = who {
+            self.team(&who, place);
+            self.weak.extend(who.weak);
+        }
+        good
+    }
+
+    /// The team that the CodeDirectory names is that of the certificate.
+    fn team(&mut self, who: &identity::Identity, place: Span) {
+        let team = self.first().and_then(|d| d.team.clone());
+        match (team, &who.unit) {
+            (Some(team), unit) if unit.as_ref() != Some(&team) => {
+                let unit = unit.as_deref().unwrap_or("none");
+                let text = format!("the code says that its team is {team}, the signer's certificate says {unit}");
+                let finding = self.invalid(place, "team", text, "team");
+                self.out.finding(finding.evidence("team", team).evidence("certificate", unit));
+            }
+            (_, Some(unit)) if who.apple => {
+                let pin = probity_signatures::trust::publisher_by_pin(&format!("apple:{unit}"));
+                self.report.publisher = pin.map(str::to_owned);
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, kind: &'static str) {
+        if let Some(code) = &mut self.report.code {
+            code.kind = kind;
+        }
+    }
+
+    /// There is no message: whether there need not be one.
+    fn without_signer(&mut self, place: Span) {
+        let team = self.first().and_then(|d| d.team.clone());
+        if self.has(LINKER_SIGNED) {
+            self.name("linker-signed");
+            self.report.signer = Some("ad-hoc, linker-signed".to_owned());
+        } else if self.has(ADHOC) {
+            self.name("ad-hoc");
+            self.report.signer = Some("ad-hoc".to_owned());
+        } else {
+            let text = "the signer's message is missing, and the CodeDirectory does not say that it is ad-hoc".to_owned();
+            let finding = self.invalid(place, "emptied", text, "emptied");
+            self.out.finding(match team {
+                Some(team) => finding.evidence("team", team),
+                None => finding,
+            });
+            return;
+        }
+        self.report.anchor = Some("there is no certificate".to_owned());
+        if let Some(team) = team {
+            let text = format!("the code says that its team is {team}, and no certificate says so");
+            let finding = self.invalid(place, "team", text, "team");
+            self.out.finding(finding.evidence("team", team));
+        }
+    }
+
+    /// The answer, and the bytes that it is about.
+    fn conclude(&mut self, by_certificate: bool) {
+        let signed = self.signed;
+        if !self.artifact.swept {
+            self.unknown.get_or_insert_with(|| "the image was not read to its end".to_owned());
+        }
+        (self.report.intact, self.report.reason) = match (self.wrong.take(), self.unknown.take()) {
+            (Some(why), _) => (Answer::No, Some(why)),
+            (None, Some(why)) => (Answer::Unknown, Some(why)),
+            (None, None) => (Answer::Yes, None),
+        };
+        if self.report.intact != Answer::Yes {
+            self.report.publisher = None;
+        }
+        let directories = || signed.directories.iter();
+        if directories().all(|d| d.algorithm == Algorithm::Sha1) {
+            self.weak.push("the CodeDirectory is over SHA-1 alone".to_owned());
+        }
+        let strong = self.report.intact == Answer::Yes && directories().any(|d| d.algorithm != Algorithm::Sha1);
+        let place = signed.blob.slot(CMS).map_or(signed.blob.index, |blob| blob.span);
+        identity::weaknesses(std::mem::take(&mut self.weak), strong, place, &mut self.out);
+        if self.report.intact == Answer::Yes {
+            let mut covered: Vec<Span> = directories().flat_map(|d| d.ranges.iter().map(|(span, _)| *span)).collect();
+            covered.append(&mut self.sealed);
+            if by_certificate {
+                covered.extend(directories().map(|d| d.span));
+            }
+            let covered = SpanSet::from_spans(covered);
+            self.report.covered = covered.total();
+            self.out.covered = covered;
+        }
+        self.excluded();
+    }
+
+    /// What the scheme leaves out.
+    fn excluded(&mut self) {
+        let blob = &self.signed.blob;
+        let mut excluded: Vec<(Span, Why)> = vec![(blob.index, "index of the SuperBlob")];
+        for directory in &self.signed.directories {
+            excluded.extend(directory.accounted.iter().map(|span| (span, "CodeDirectory")));
+        }
+        if let Some(found) = blob.slot(CMS).filter(|b| b.magic == WRAPPER) {
+            let content = blob.content(found);
+            let start = found.span.start().saturating_add(8);
+            excluded.push((Span::new(found.span.start(), start.min(found.span.end())), "CMS wrapper"));
+            if let Ok(Some(message)) = Message::load(content, start) {
+                let strange = SpanSet::from_spans(self.strange.iter().copied());
+                excluded.extend(strange.complement(message.span).iter().map(|span| (span, "CMS message")));
+                let used = usize::try_from(message.span.len()).unwrap_or(usize::MAX);
+                if content.get(used..).is_some_and(|rest| rest.iter().all(|b| *b == 0)) {
+                    excluded.push((Span::new(message.span.end(), found.span.end()), "room for the CMS message"));
+                }
+            }
+        }
+        if let Some(ticket) = blob.slot(TICKET) {
+            let known = blob.content(ticket).starts_with(b"s8ch") && ticket.span.len() <= LONGEST_TICKET;
+            excluded.extend(known.then_some((ticket.span, "notarization ticket")));
+        }
+        excluded.extend(self.image.slack.iter().copied());
+        self.out.excluded = excluded;
+    }
+}
+
+/// A version as Apple packs it into a word.
+fn version(word: u32) -> String {
+    let [a, b, minor, patch] = word.to_be_bytes();
+    format!("{}.{minor}.{patch}", u16::from_be_bytes([a, b]))
+}
