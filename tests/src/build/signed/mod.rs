@@ -4,7 +4,9 @@
 //! RSA with PKCS #1 padding is deterministic: the same fixture has the same bytes, whenever it is built.
 
 pub mod authenticode;
+pub mod codesign;
 pub mod der;
+pub mod tamper_code;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -85,6 +87,8 @@ pub struct Certificate {
     pub unknown_critical: bool,
     /// Breaks its signature.
     pub forged: bool,
+    /// The unit of its subject; empty for none. Under Apple's roots the team.
+    pub unit: &'static str,
 }
 
 /// Code signing.
@@ -105,6 +109,7 @@ impl Certificate {
             purpose: "",
             unknown_critical: false,
             forged: false,
+            unit: "",
         }
     }
 
@@ -132,9 +137,14 @@ impl Certificate {
     }
 
     /// The name of its subject.
-    fn name(common: &str) -> Vec<u8> {
+    fn name(common: &str, unit: &str) -> Vec<u8> {
         let part = |kind: &str, value: &str| set(&[sequence(&[oid(kind), text(value)])]);
-        sequence(&[part("2.5.4.10", "Probity, Tests"), part("2.5.4.3", common)])
+        let mut parts = vec![part("2.5.4.10", "Probity, Tests")];
+        if !unit.is_empty() {
+            parts.push(part("2.5.4.11", unit));
+        }
+        parts.push(part("2.5.4.3", common));
+        sequence(&parts)
     }
 
     /// Its octets.
@@ -157,9 +167,9 @@ impl Certificate {
             explicit(0, &[integer(&[2])]),
             integer(&[self.serial]),
             rsa_identifier(),
-            Self::name(self.issuer),
+            Self::name(self.issuer, ""),
             sequence(&[time(self.not_before), time(self.not_after)]),
-            Self::name(self.subject),
+            Self::name(self.subject, self.unit),
             key,
             explicit(3, &[sequence(&extensions)]),
         ]);
@@ -171,7 +181,7 @@ impl Certificate {
     }
 
     fn issuer_and_serial(&self) -> Vec<u8> {
-        sequence(&[Self::name(self.issuer), integer(&[self.serial])])
+        sequence(&[Self::name(self.issuer, ""), integer(&[self.serial])])
     }
 }
 
@@ -192,8 +202,12 @@ pub struct Message {
     pub certificates: Vec<Vec<u8>>,
     /// Who says when, if anybody does.
     pub stamp: Stamp,
+    /// Further signed attributes, as they stand.
+    pub attributes: Vec<Vec<u8>>,
     /// Unsigned attributes, as they stand.
     pub unsigned: Vec<Vec<u8>>,
+    /// Leaves the content out.
+    pub detached: bool,
     /// Changes the digest in the attributes, and signs them so.
     pub wrong_digest: bool,
     /// Breaks the signature.
@@ -228,7 +242,9 @@ impl Message {
             signer: Certificate::leaf(),
             certificates: vec![Certificate::root().build()],
             stamp: Stamp::Token("20250601120000Z"),
+            attributes: Vec::new(),
             unsigned: Vec::new(),
+            detached: false,
             wrong_digest: false,
             broken: false,
             signers: 1,
@@ -243,10 +259,11 @@ impl Message {
         if self.wrong_digest {
             digest[0] ^= 1;
         }
-        let signed = [
+        let mut signed = vec![
             attribute("1.2.840.113549.1.9.3", oid(self.content_type)),
             attribute("1.2.840.113549.1.9.4", octets(&digest)),
         ];
+        signed.extend(self.attributes.iter().cloned());
         let mut signature = rsa(&set(&signed));
         if self.broken {
             signature[9] ^= 1;
@@ -278,7 +295,7 @@ impl Message {
         let signer = sequence(&parts);
         message(
             self.content_type,
-            &self.content,
+            (!self.detached).then_some(&self.content),
             self.hash,
             &certificates,
             &vec![signer; self.signers],
@@ -290,7 +307,7 @@ impl Message {
 /// A `ContentInfo` around `SignedData`.
 fn message(
     kind: &str,
-    content: &[u8],
+    content: Option<&Vec<u8>>,
     hash: Hash,
     certificates: &[Vec<u8>],
     signers: &[Vec<u8>],
@@ -299,7 +316,7 @@ fn message(
     let signed = sequence(&[
         integer(&[1]),
         set(&[hash.identifier()]),
-        sequence(&[oid(kind), explicit(0, &[content.to_vec()])]),
+        sequence(&[oid(kind), content.map(|c| explicit(0, &[c.clone()])).unwrap_or_default()]),
         explicit(0, certificates),
         set(signers),
         stray.to_vec(),
