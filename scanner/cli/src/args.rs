@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Verify(Box<VerifyArgs>),
     /// Sign a model's directory with a key or a certificate (OpenSSF model signing)
     Sign(crate::sign::SignArgs),
+    /// Compare two versions of a package, binary or model: what changed, worst first
+    Diff(Box<DiffArgs>),
     /// Run a command and report what it does outside its declared set
     Watch(Box<crate::watch::args::WatchArgs>),
     /// Run a command and write the declared set that would have allowed what it did
@@ -191,6 +193,59 @@ pub(crate) enum VerifyFormat {
     Text,
     /// One JSON document, schema probity.verify/1
     Json,
+}
+
+/// `probity diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no change at or above --fail-on, 1 such a change, 2 usage error, 3 incomplete.")]
+pub(crate) struct DiffArgs {
+    /// What was there before: a file, an archive, a directory, a model
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// What is there now
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// How the comparison is written
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text, value_name = "FORMAT")]
+    pub(crate) format: DiffFormat,
+    /// Write the comparison to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The lowest severity of a change that makes the exit code 1
+    #[arg(long, default_value = "medium", value_parser = threshold, value_name = "info|low|medium|high|critical|never")]
+    pub(crate) fail_on: Threshold,
+    /// Worker threads; 0 means one for each core
+    #[arg(long, short, default_value_t = 0, value_parser = jobs, value_name = "N")]
+    pub(crate) jobs: usize,
+    /// Show no progress bar
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+    /// When to colour the text
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// List every change and every tensor in the text
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Leave out files and directories that match, on both sides
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Where decoded content goes that does not fit in memory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Limits: reaching one makes the comparison incomplete.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Formats of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For people
+    Text,
+    /// One JSON document, schema probity.diff/1
+    Json,
+    /// For the page of a pull request
+    Markdown,
 }
 
 /// `probity rules`.

@@ -8,6 +8,7 @@ mod baseline;
 mod completions;
 mod declare;
 mod diagnostic;
+mod diff;
 mod doctor;
 mod explain;
 mod learn;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Map(args) => map::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Watch(args) => return watch::run(&args),
         Command::Learn(args) => return learn::run(&args),
         Command::Declare(args) => declare::run(&args),

@@ -1,6 +1,6 @@
 //! `probity scan`: resolve the arguments, scan, render, decide the exit code.
 
-use crate::args::{Color, DepthArg, Format, ScanArgs};
+use crate::args::{Color, DepthArg, Format, LimitArgs, ScanArgs};
 use crate::progress::Bar;
 use crate::report::text::View;
 use crate::stdin::Stdin;
@@ -198,11 +198,7 @@ fn options(
     custom: Option<Arc<CustomRules>>,
     policy: Policy,
 ) -> Result<Options> {
-    let limits = &args.limits;
-    let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    if args.scratch.is_some() && !scratch.is_dir() {
-        bail!("--scratch {} is not a directory", scratch.display());
-    }
+    let scratch = scratch(args.scratch.as_deref())?;
     Ok(Options {
         depth: match args.depth {
             DepthArg::Quick => Depth::Quick,
@@ -210,14 +206,7 @@ fn options(
             DepthArg::Deep => Depth::Deep,
         },
         jobs: args.jobs,
-        limits: Limits {
-            max_depth: limits.max_depth,
-            max_ratio: limits.max_ratio,
-            max_members: limits.max_members,
-            max_decoded: limits.max_decoded,
-            max_structure: limits.max_structure,
-            timeout: Duration::from_secs_f64(limits.timeout),
-        },
+        limits: limits(&args.limits),
         scratch,
         exclude: globs(&args.exclude)?,
         fail_on: args.fail_on.0,
@@ -229,10 +218,33 @@ fn options(
         digest_tensors: false,
         manifest: None,
         keep_ledgers: false,
+        keep_inventory: false,
     })
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet> {
+/// The limits on one root.
+pub(crate) fn limits(args: &LimitArgs) -> Limits {
+    Limits {
+        max_depth: args.max_depth,
+        max_ratio: args.max_ratio,
+        max_members: args.max_members,
+        max_decoded: args.max_decoded,
+        max_structure: args.max_structure,
+        timeout: Duration::from_secs_f64(args.timeout),
+    }
+}
+
+/// Where decoded content goes.
+pub(crate) fn scratch(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        Some(path) if !path.is_dir() => bail!("--scratch {} is not a directory", path.display()),
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(std::env::temp_dir()),
+    }
+}
+
+/// What `--exclude` leaves out.
+pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         set.add(Glob::new(pattern).with_context(|| format!("--exclude {pattern:?}"))?);
@@ -257,7 +269,8 @@ fn render(args: &ScanArgs, report: &Report, columns: Option<usize>, out: &mut Ve
     Ok(())
 }
 
-fn print(color: Color, text: &[u8]) -> Result<()> {
+/// Writes to standard output, with colours or without.
+pub(crate) fn print(color: Color, text: &[u8]) -> Result<()> {
     let stdout = io::stdout().lock();
     let choice = match color {
         Color::Auto => anstream::AutoStream::choice(&stdout),

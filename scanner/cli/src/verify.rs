@@ -214,8 +214,15 @@ fn answers(s: &Signature, columns: Option<usize>, out: &mut String) -> Result<()
     };
     row(out, "  signer", &signer, columns)?;
     if let Some(code) = &s.code {
-        let team = code.team.as_ref().map_or_else(String::new, |team| format!(", team {team}"));
-        let flags = if code.flags.is_empty() { "none".to_owned() } else { code.flags.join(" ") };
+        let team = code
+            .team
+            .as_ref()
+            .map_or_else(String::new, |team| format!(", team {team}"));
+        let flags = if code.flags.is_empty() {
+            "none".to_owned()
+        } else {
+            code.flags.join(" ")
+        };
         let text = format!("{} ({}{team}; flags: {flags})", code.identifier, code.kind);
         row(out, "  code", &text, columns)?;
         if !code.entitlements.is_empty() {

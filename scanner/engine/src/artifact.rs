@@ -3,6 +3,7 @@
 use crate::fact::Storage;
 use crate::finding::{Finding, ScanError};
 use crate::inspect::container::Export;
+use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::policy::TensorManifest;
 use crate::span::Span;
@@ -222,6 +223,8 @@ pub struct Artifact {
     pub(crate) export: Option<Box<Export>>,
     /// What it names in other members of the archive that holds it, until those are decoded.
     pub(crate) storages: Vec<Storage>,
+    /// What it holds, when the caller asked to keep it.
+    pub(crate) inventory: Option<Box<Inventory>>,
 }
 
 impl Artifact {

@@ -169,6 +169,26 @@ pub mod code {
         SIGNED_FILE_MISSING = "signed-file-missing";
         /// A file stands among signed ones, and nobody signed it.
         UNSIGNED_FILE = "unsigned-file";
+        /// A model differs from another by a change of few directions in few places.
+        TENSOR_LOW_RANK_EDIT = "tensor-low-rank-edit";
+        /// A tensor differs from another in its lowest bits only.
+        TENSOR_LOW_BITS_CHANGE = "tensor-low-bits-change";
+        /// The tensors of a model changed.
+        DIFF_TENSOR = "diff-tensor";
+        /// A version names other hosts.
+        DIFF_HOST = "diff-host";
+        /// A version asks the loader for other libraries, or offers other symbols.
+        DIFF_IMPORT = "diff-import";
+        /// Loading a version uses other callables.
+        DIFF_CALLABLE = "diff-callable";
+        /// A version of a package runs or asks for something else.
+        DIFF_SCRIPT = "diff-script";
+        /// A signature came, went or is another's.
+        DIFF_SIGNER = "diff-signer";
+        /// A version may do what another could not.
+        DIFF_ENTITLEMENT = "diff-entitlement";
+        /// Something was added, removed, moved or changed.
+        DIFF_CONTENT = "diff-content";
         /// A host that the declared set does not name.
         UNDECLARED_HOST = "undeclared-host";
         /// A declared host that nothing names.

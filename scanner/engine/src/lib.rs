@@ -68,12 +68,14 @@
 
 pub mod artifact;
 pub mod custom;
+pub mod diff;
 mod fact;
 pub mod finding;
 #[doc(hidden)]
 pub mod format;
 mod identify;
 mod inspect;
+mod inventory;
 pub mod ledger;
 pub mod name;
 pub mod pipeline;

@@ -11,8 +11,8 @@ mod models;
 mod pickles;
 mod programs;
 mod repositories;
-mod tensors;
 mod signatures;
+mod tensors;
 mod unseen;
 
 pub use unseen::{UNSEEN, Unseen};

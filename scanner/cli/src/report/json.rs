@@ -213,6 +213,6 @@ pub(crate) fn value(value: &Evidence) -> Value {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -139,7 +139,7 @@ fn place(a: &Artifact) -> String {
 }
 
 /// Text of an artifact as a code span that fits a cell.
-fn code_span(text: &str) -> String {
+pub(super) fn code_span(text: &str) -> String {
     let text = cut(text, CELL).replace('`', "%60").replace('|', "%7C");
     match text.trim().is_empty() {
         true => "(none)".to_owned(),

@@ -266,7 +266,7 @@ fn totals(report: &Report, view: View, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn verdict_style(verdict: Verdict) -> Style {
+pub(super) fn verdict_style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Clean => AnsiColor::Green.on_default().bold(),
         Verdict::Findings => AnsiColor::Red.on_default().bold(),
@@ -297,7 +297,7 @@ fn format_name(a: &Artifact) -> String {
     name
 }
 
-fn style(severity: Severity) -> Style {
+pub(super) fn style(severity: Severity) -> Style {
     match severity {
         Severity::Critical => AnsiColor::Red.on_default().bold().invert(),
         Severity::High => AnsiColor::Red.on_default().bold(),

@@ -81,7 +81,11 @@ fn executable(artifact: &Closing<'_>, span: Span) -> Option<&'static str> {
 
 /// The format that the bytes begin like.
 fn format(bytes: &[u8]) -> Option<&'static str> {
-    let probe = Probe::new(bytes.get(..HEAD).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes), bytes.len() as u64);
+    let probe = Probe::new(
+        bytes.get(..HEAD).unwrap_or(bytes),
+        bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes),
+        bytes.len() as u64,
+    );
     let candidates = identify::identify(&probe);
     let certain = candidates.iter().find(|c| c.matched.strength == Strength::Certain);
     certain.map(|c| c.format.id())

@@ -10,11 +10,12 @@ use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::inspect::container::{self, Around, Container};
 use crate::inspect::tensors::Swept as SweptTensor;
 use crate::inspect::{Closing, INSPECTORS, LeafIndex};
+use crate::inventory::{Inventory, MANIFEST};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
 use crate::sink::hosts::{Confidence, Encoding, HostHit};
 use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TensorDigestSink, TextResult};
-use crate::source::{Quota, ReadAt};
+use crate::source::{Quota, ReadAt, read_full_at};
 use crate::span::Span;
 use crate::verify::{Coverage, Signature};
 use std::collections::BTreeMap;
@@ -408,6 +409,20 @@ fn close_node(
     let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
     drop(closing);
     let handed_up = export::take(quota, source, &node, swept.sha256, &mut errors);
+    let tensors = tensors(&node.facts);
+    let tensor_digests = tensor_digests(&node, &swept.digests, swept_all && ctx.digests_tensors());
+    let storages = storages(&node.facts, node.place.level);
+    let inventory = ctx.options.keep_inventory.then(|| {
+        let facts = std::mem::take(&mut node.facts);
+        Box::new(inventory(
+            source,
+            node.format,
+            &node.place.name,
+            node.window,
+            facts,
+            &node.ledger,
+        ))
+    });
     errors.sort_by_key(|e| e.offset);
     errors.dedup();
     let place = &node.place;
@@ -453,8 +468,8 @@ fn close_node(
         size: node.window.len(),
         sha256: swept.sha256,
         bytes,
-        tensors: tensors(&node.facts),
-        tensor_digests: tensor_digests(&node, &swept.digests, swept_all && ctx.digests_tensors()),
+        tensors,
+        tensor_digests,
         entropy: swept.entropy,
         verdict: policy::verdict(worst, complete, ctx.options.fail_on),
         hosts,
@@ -467,8 +482,27 @@ fn close_node(
         coverage,
         ledger: ctx.options.keep_ledgers.then_some(node.ledger),
         export: handed_up,
-        storages: storages(node.facts, place.level),
+        storages,
+        inventory,
     }
+}
+
+fn inventory(
+    source: &dyn ReadAt,
+    format: &'static str,
+    name: &[u8],
+    window: Span,
+    facts: Vec<Fact>,
+    ledger: &Ledger,
+) -> Inventory {
+    let read = |span: Span| {
+        let span = span.intersect(ledger.whole());
+        let mut out = vec![0u8; usize::try_from(span.len().min(MANIFEST)).unwrap_or(0)];
+        let n = read_full_at(source, &mut out, span.start().saturating_add(window.start())).unwrap_or(0);
+        out.truncate(n);
+        out
+    };
+    Inventory::take(format, name, window.start(), facts, ledger, &read)
 }
 
 /// Gaps that hold only zeros become padding where the format allows fill between its parts. At the end of the file that
@@ -555,11 +589,11 @@ fn tensor_digests(
 }
 
 /// The storages that a pickle names, which the archive around it holds.
-fn storages(facts: Vec<Fact>, level: u32) -> Vec<Storage> {
-    let nested = facts.into_iter().filter(|_| level > 0);
+fn storages(facts: &[Fact], level: u32) -> Vec<Storage> {
+    let nested = facts.iter().filter(|_| level > 0);
     nested
         .filter_map(|fact| match fact {
-            Fact::Storage(storage) => Some(*storage),
+            Fact::Storage(storage) => Some(Storage::clone(storage)),
             _ => None,
         })
         .collect()

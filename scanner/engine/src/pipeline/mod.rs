@@ -75,6 +75,8 @@ pub struct Options {
     pub manifest: Option<Arc<TensorManifest>>,
     /// Whether closed artifacts keep their ledgers (for region maps).
     pub keep_ledgers: bool,
+    /// Whether closed artifacts keep what a comparison asks for: imports, callables, tensors ([`diff`](crate::diff) sets it).
+    pub keep_inventory: bool,
 }
 
 impl Default for Options {
@@ -94,6 +96,7 @@ impl Default for Options {
             digest_tensors: false,
             manifest: None,
             keep_ledgers: false,
+            keep_inventory: false,
         }
     }
 }
@@ -130,6 +133,8 @@ pub(crate) struct Context<'a> {
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) bytes_read: AtomicU64,
+    /// Decoded copies that inventories keep.
+    pub(crate) copies: AtomicU64,
     /// Whether a large sweep may use a thread of its own for digests.
     pub(crate) two_threads: bool,
 }

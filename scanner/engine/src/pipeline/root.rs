@@ -69,6 +69,7 @@ impl Scanner {
             memory: Arc::new(MemoryBudget::new()),
             progress,
             bytes_read: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
             two_threads: self.pool.current_num_threads() > 1,
         };
         let sizes = roots.iter().flat_map(|r| &r.items).filter_map(|i| i.what.as_ref().ok());
@@ -149,6 +150,7 @@ impl Scanner {
             memory: Arc::new(MemoryBudget::new()),
             progress: &super::Silent,
             bytes_read: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
             two_threads: self.pool.current_num_threads() > 1,
         };
         let mut quota = Quota::new(&self.options.limits, source.len());
@@ -225,7 +227,22 @@ pub(super) fn examine(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn Rea
     if let (Some(change), Some(node)) = (source.changed(), tree.nodes.first_mut()) {
         node.errors.push(ScanError::new(ErrorCode::ChangedDuringScan, change));
     }
-    close::close(ctx, quota, source.as_ref(), tree, swept, &owners)
+    let mut artifacts = close::close(ctx, quota, source.as_ref(), tree, swept, &owners);
+    if ctx.options.keep_inventory && level > 0 {
+        keep_copies(ctx, source, &mut artifacts);
+    }
+    artifacts
+}
+
+/// Decoded bytes with tensors are read once more by a comparison: each copy kept is a scratch file, or memory of the
+/// shared budget.
+fn keep_copies(ctx: &Context<'_>, source: &Arc<dyn ReadAt>, artifacts: &mut [Artifact]) {
+    const COPIES: u64 = 256;
+    let wanted = |a: &Artifact| a.inventory.as_ref().is_some_and(|held| held.is_open());
+    let room = artifacts.iter().any(wanted) && ctx.copies.fetch_add(1, Ordering::Relaxed) < COPIES;
+    for held in artifacts.iter_mut().filter_map(|a| a.inventory.as_mut()) {
+        held.decoded(source, room);
+    }
 }
 
 pub(super) fn place(path: &Path) -> Place {
@@ -359,5 +376,6 @@ pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> A
         ledger: None,
         export: None,
         storages: Vec::new(),
+        inventory: None,
     }
 }

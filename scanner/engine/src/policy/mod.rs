@@ -39,7 +39,7 @@ fn order(judged: &mut [Judged]) {
     });
 }
 
-fn judge_one(finding: Finding, nested: Option<&str>, rules: &Rules) -> Judged {
+pub(crate) fn judge_one(finding: Finding, nested: Option<&str>, rules: &Rules) -> Judged {
     // A code without a rule is a defect that the tests catch; until then it is treated as the worst.
     let severity = rules.severity(finding.code, finding.case).unwrap_or(Severity::Critical);
     let confidence = rules

@@ -43,9 +43,9 @@ mod checked;
 pub(crate) mod cms;
 mod codesign;
 mod coverage;
-mod fuzz;
 pub mod deb;
 mod document;
+mod fuzz;
 pub mod key;
 pub mod minisign;
 pub mod npm;
@@ -57,8 +57,6 @@ mod trust;
 
 pub use checked::Checked;
 pub use coverage::{Coverage, Why};
-#[doc(hidden)]
-pub use fuzz::fuzz;
 pub use report::{Answer, ChainAnswer, CodeIdentity, Countersignature, Signature, Time};
 pub use trust::{TrustError, TrustStore};
 
@@ -216,7 +214,7 @@ impl Verified {
     }
 }
 
-/// For fuzzing: the blob of a signature, judged to the end, whatever its bytes.
+/// For fuzzing: any bytes as a signed message and as an image with signatures (`signatures`), or as the blob of a scheme.
 ///
 /// # Panics
 /// When `scheme` has no such entry, or when coverage does not add up.
@@ -224,6 +222,7 @@ impl Verified {
 #[expect(clippy::panic, reason = "a fuzz target that names no scheme tests nothing")]
 pub fn fuzz(scheme: &str, bytes: &[u8]) {
     match scheme {
+        "signatures" => fuzz::fuzz(bytes),
         "codesign" => codesign::fuzz(bytes),
         _ => panic!("no scheme {scheme}"),
     }

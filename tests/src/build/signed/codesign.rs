@@ -227,7 +227,9 @@ impl CodeSigning {
                     sequence(&[id, octets(&hash.of(bytes))])
                 })
                 .collect();
-            message.attributes.push(attribute("1.2.840.113635.100.9.1", &[octets(list.as_bytes())]));
+            message
+                .attributes
+                .push(attribute("1.2.840.113635.100.9.1", &[octets(list.as_bytes())]));
             message.attributes.push(attribute("1.2.840.113635.100.9.2", &stated));
         }
         (self.change)(&mut message);
@@ -242,14 +244,7 @@ fn indefinite(message: &[u8]) -> Vec<u8> {
     let outer = inside(message);
     let kind = oid("1.2.840.113549.1.7.2");
     let signed = inside(&inside(&outer[kind.len()..]));
-    [
-        &[0x30, 0x80][..],
-        &kind,
-        &[0xa0, 0x80, 0x30, 0x80],
-        &signed,
-        &[0; 6],
-    ]
-    .concat()
+    [&[0x30, 0x80][..], &kind, &[0xa0, 0x80, 0x30, 0x80], &signed, &[0; 6]].concat()
 }
 
 fn base64(bytes: &[u8]) -> String {

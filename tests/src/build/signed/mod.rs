@@ -316,7 +316,10 @@ fn message(
     let signed = sequence(&[
         integer(&[1]),
         set(&[hash.identifier()]),
-        sequence(&[oid(kind), content.map(|c| explicit(0, &[c.clone()])).unwrap_or_default()]),
+        sequence(&[
+            oid(kind),
+            content.map(|c| explicit(0, &[c.clone()])).unwrap_or_default(),
+        ]),
         explicit(0, certificates),
         set(signers),
         stray.to_vec(),

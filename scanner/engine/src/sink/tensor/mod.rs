@@ -113,7 +113,7 @@ impl From<Stats> for TensorNumbers {
             below = below.saturating_add(*bin);
             below >= sampled.div_ceil(2).max(1)
         });
-        let exponent = middle.and_then(|bin| i32::try_from(bin).ok());
+        let exponent = middle.and_then(|bin| i64::try_from(bin).ok());
         Self {
             elements: stats.elements,
             values: stats.values,
@@ -126,7 +126,7 @@ impl From<Stats> for TensorNumbers {
             rms: stats.rms,
             kurtosis: stats.kurtosis,
             large: stats.large,
-            typical_exponent: exponent.map(|bin| bin.saturating_add(LOWEST_EXPONENT)),
+            typical_exponent: exponent.and_then(|bin| i32::try_from(bin.saturating_add(LOWEST_EXPONENT)).ok()),
             low_byte: stats.low_byte.map(|low| LowBytes {
                 samples: low.samples(),
                 distinct: u16::try_from(low.distinct()).unwrap_or(u16::MAX),

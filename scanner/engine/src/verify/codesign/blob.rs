@@ -134,19 +134,29 @@ impl SuperBlob {
         let index = count.saturating_mul(8).saturating_add(12);
         let mut blobs: Vec<Blob> = Vec::new();
         for (number, entry) in bytes.get(12..index).unwrap_or_default().chunks_exact(8).enumerate() {
-            let named = Span::saturating_at(start.saturating_add(offset(number.saturating_mul(8))).saturating_add(12), 8);
+            let named = Span::saturating_at(
+                start
+                    .saturating_add(offset(number.saturating_mul(8)))
+                    .saturating_add(12),
+                8,
+            );
             let fault = |rule| Fault { span: named, rule };
             let slot = word(entry, 0).unwrap_or(0);
             let at = place(entry, 4).filter(|at| *at >= index);
             let at = at.ok_or_else(|| fault("a blob lies in the index"))?;
-            let head = at.checked_add(4).and_then(|length| Some((word(&bytes, at)?, place(&bytes, length)?)));
+            let head = at
+                .checked_add(4)
+                .and_then(|length| Some((word(&bytes, at)?, place(&bytes, length)?)));
             let (magic, length) = head.ok_or_else(|| fault("a blob lies outside the SuperBlob"))?;
             let end = at.checked_add(length).filter(|end| length >= 8 && *end <= bytes.len());
             let end = end.ok_or_else(|| fault("the length of a blob does not fit the SuperBlob"))?;
             if blobs.iter().any(|other| other.slot == slot) {
                 return Err(fault("two blobs stand for one slot"));
             }
-            if blobs.iter().any(|other| other.within.start < end && at < other.within.end) {
+            if blobs
+                .iter()
+                .any(|other| other.within.start < end && at < other.within.end)
+            {
                 return Err(fault("two blobs share bytes"));
             }
             blobs.push(Blob {

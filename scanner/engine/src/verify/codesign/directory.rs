@@ -116,14 +116,19 @@ impl Directory {
             _ => return Err(at_field(36, "a CodeDirectory by a digest that there is not")),
         };
         if usize::from(byte(36)?) != kept {
-            return Err(at_field(36, "the size of a CodeDirectory's digests is not that of its algorithm"));
+            return Err(at_field(
+                36,
+                "the size of a CodeDirectory's digests is not that of its algorithm",
+            ));
         }
         let page = match byte(39)? {
             0 => None,
             log @ 12..=20 => Some(1u64 << log),
             _ => return Err(at_field(36, "the size of a CodeDirectory's pages is none")),
         };
-        let limit = wide(56).filter(|limit| *limit != 0).map_or_else(|| field(32).map(u64::from), Ok)?;
+        let limit = wide(56)
+            .filter(|limit| *limit != 0)
+            .map_or_else(|| field(32).map(u64::from), Ok)?;
         let (special, code) = (place(bytes, 24).ok_or_else(short)?, place(bytes, 28).ok_or_else(short)?);
         let hashes = place(bytes, 16).ok_or_else(short)?;
         let first = special.checked_mul(kept).and_then(|before| hashes.checked_sub(before));
@@ -136,7 +141,9 @@ impl Directory {
             let rest = bytes.get(at..).filter(|_| at >= fixed);
             let length = rest.and_then(|rest| memchr::memchr(0, rest));
             let length = length.ok_or_else(|| at_field(place, "a string of a CodeDirectory lies outside it"))?;
-            let shown = bytes.get(at..at.saturating_add(length.min(LONGEST))).unwrap_or_default();
+            let shown = bytes
+                .get(at..at.saturating_add(length.min(LONGEST)))
+                .unwrap_or_default();
             Ok((printable(shown), at..at.saturating_add(length).saturating_add(1)))
         };
         let (identifier, ident_at) = text(place(bytes, 20).ok_or_else(short)?, 20)?;

@@ -17,7 +17,9 @@ pub(super) fn of_list(text: &[u8]) -> Vec<String> {
     while let Some(open) = text.get(at..).and_then(|rest| memchr::memchr(b'<', rest)) {
         let start = at.saturating_add(open).saturating_add(1);
         let rest = text.get(start..).unwrap_or_default();
-        let Some(length) = memchr::memchr(b'>', rest) else { break };
+        let Some(length) = memchr::memchr(b'>', rest) else {
+            break;
+        };
         let tag = rest.get(..length).unwrap_or_default();
         at = start.saturating_add(length).saturating_add(1);
         match tag {
@@ -25,7 +27,9 @@ pub(super) fn of_list(text: &[u8]) -> Vec<String> {
             b"/dict" | b"/array" => depth = depth.saturating_sub(1),
             b"key" if depth == 1 && keys.len() < MOST => {
                 let value = text.get(at..).unwrap_or_default();
-                let Some(end) = memmem::find(value, b"</key>") else { break };
+                let Some(end) = memmem::find(value, b"</key>") else {
+                    break;
+                };
                 keys.push(printable(value.get(..end).unwrap_or_default()));
             }
             b"false/" if depth == 1 => withhold(&mut keys),

@@ -51,7 +51,9 @@ pub(super) fn of(
             "nobody but the signer says when it was signed: it is good until {}, when its certificate ends",
             certificate.not_after.rfc3339()
         );
-        let finding = Finding::new(code::SIGNATURE_TIME, span, message).case("none").key("time");
+        let finding = Finding::new(code::SIGNATURE_TIME, span, message)
+            .case("none")
+            .key("time");
         out.finding(finding);
     }
     let need = Need {
@@ -112,7 +114,11 @@ fn times(stamps: &[Timestamp], span: Span, report: &mut Signature, out: &mut Ver
             out.finding(finding.case("broken").key("countersignature"));
         }
         if let Some(algorithm) = stamp.digest.filter(|a| a.is_weak()) {
-            let message = format!("the countersignature of {} is over {}", stamp.authority, algorithm.as_str());
+            let message = format!(
+                "the countersignature of {} is over {}",
+                stamp.authority,
+                algorithm.as_str()
+            );
             weak.push(printable(message.as_bytes()));
         }
         report.countersignatures.push(Countersignature {
@@ -143,7 +149,13 @@ pub(super) fn is_sound(content: &[u8]) -> bool {
         purpose: oid::EKU_CODE_SIGNING,
         moment: leaf.not_after,
     };
-    let chain = chain::build(&data.certificates, at, &TrustStore::built_in(), need, &mut Budget::default());
+    let chain = chain::build(
+        &data.certificates,
+        at,
+        &TrustStore::built_in(),
+        need,
+        &mut Budget::default(),
+    );
     matches!(chain.anchor, Anchor::Root(_)) && data.stray.is_empty() && data.unreadable.is_empty()
 }
 

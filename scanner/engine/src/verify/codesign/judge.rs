@@ -122,8 +122,15 @@ impl Judge<'_> {
         let (Some(first), Some(best)) = (self.first(), best) else {
             return;
         };
-        let list = self.blob().slot(5).map(|b| entitlements::of_list(self.blob().content(b)));
-        let twin = || self.blob().slot(7).and_then(|b| entitlements::of_der(self.blob().content(b)));
+        let list = self
+            .blob()
+            .slot(5)
+            .map(|b| entitlements::of_list(self.blob().content(b)));
+        let twin = || {
+            self.blob()
+                .slot(7)
+                .and_then(|b| entitlements::of_der(self.blob().content(b)))
+        };
         let set = self.blob().slot(2).map(|b| self.blob().bytes(b));
         let identity = CodeIdentity {
             kind: "none",
@@ -162,7 +169,8 @@ impl Judge<'_> {
                     }
                     _ if span.is_empty() => {}
                     _ => {
-                        self.unknown.get_or_insert_with(|| "the image was not read to its end".to_owned());
+                        self.unknown
+                            .get_or_insert_with(|| "the image was not read to its end".to_owned());
                     }
                 }
                 at = at.saturating_add(1);
@@ -180,7 +188,10 @@ impl Judge<'_> {
         };
         let fact = &self.image.fact;
         let mut parts: Vec<String> = Vec::new();
-        let held = fact.parts.iter().filter(|(part, _)| places.iter().any(|p| span(p).overlaps(*part)));
+        let held = fact
+            .parts
+            .iter()
+            .filter(|(part, _)| places.iter().any(|p| span(p).overlaps(*part)));
         for (_, name) in held.take(256) {
             if !parts.iter().any(|other| **other == **name) && parts.len() < NAMED {
                 parts.push(name.to_string());
@@ -315,7 +326,9 @@ impl Judge<'_> {
                 self.unknown.get_or_insert_with(|| fault.rule.to_owned());
                 let text = format!("a signature was not verified: {}", fault.rule);
                 let at = message.in_file(Span::saturating_at(fault.offset, 1), content);
-                self.out.errors.push(ScanError::new(ErrorCode::LimitExceeded, text).at(at.start()));
+                self.out
+                    .errors
+                    .push(ScanError::new(ErrorCode::LimitExceeded, text).at(at.start()));
                 return false;
             }
             Err(fault) => {
@@ -334,11 +347,17 @@ impl Judge<'_> {
             return false;
         };
         let unknown = signer.unsigned.iter().filter(|a| {
-            !matches!(a.oid, oid::TIME_STAMP_TOKEN | oid::MS_TIME_STAMP | oid::COUNTERSIGNATURE)
+            !matches!(
+                a.oid,
+                oid::TIME_STAMP_TOKEN | oid::MS_TIME_STAMP | oid::COUNTERSIGNATURE
+            )
         });
         let held = data.content.iter().map(|content| content.span());
         let strange = data.stray.iter().chain(&data.unreadable).copied();
-        let strange = strange.chain(unknown.map(|a| a.span)).chain(held).chain(strangers(&data));
+        let strange = strange
+            .chain(unknown.map(|a| a.span))
+            .chain(held)
+            .chain(strangers(&data));
         self.strange = strange.map(|span| message.in_file(span, content)).collect();
         let mut budget = Budget::default();
         let who = identity::of(
@@ -394,7 +413,8 @@ impl Judge<'_> {
                 let unit = unit.as_deref().unwrap_or("none");
                 let text = format!("the code says that its team is {team}, the signer's certificate says {unit}");
                 let finding = self.invalid(place, "team", text, "team");
-                self.out.finding(finding.evidence("team", team).evidence("certificate", unit));
+                self.out
+                    .finding(finding.evidence("team", team).evidence("certificate", unit));
             }
             (_, Some(unit)) if who.apple => {
                 let pin = probity_signatures::trust::publisher_by_pin(&format!("apple:{unit}"));
@@ -420,7 +440,8 @@ impl Judge<'_> {
             self.name("ad-hoc");
             self.report.signer = Some("ad-hoc".to_owned());
         } else {
-            let text = "the signer's message is missing, and the CodeDirectory does not say that it is ad-hoc".to_owned();
+            let text =
+                "the signer's message is missing, and the CodeDirectory does not say that it is ad-hoc".to_owned();
             let finding = self.invalid(place, "emptied", text, "emptied");
             self.out.finding(match team {
                 Some(team) => finding.evidence("team", team),
@@ -440,7 +461,8 @@ impl Judge<'_> {
     fn conclude(&mut self, by_certificate: bool) {
         let signed = self.signed;
         if !self.artifact.swept {
-            self.unknown.get_or_insert_with(|| "the image was not read to its end".to_owned());
+            self.unknown
+                .get_or_insert_with(|| "the image was not read to its end".to_owned());
         }
         (self.report.intact, self.report.reason) = match (self.wrong.take(), self.unknown.take()) {
             (Some(why), _) => (Answer::No, Some(why)),
@@ -458,7 +480,9 @@ impl Judge<'_> {
         let place = signed.blob.slot(CMS).map_or(signed.blob.index, |blob| blob.span);
         identity::weaknesses(std::mem::take(&mut self.weak), strong, place, &mut self.out);
         if self.report.intact == Answer::Yes {
-            let mut covered: Vec<Span> = directories().flat_map(|d| d.ranges.iter().map(|(span, _)| *span)).collect();
+            let mut covered: Vec<Span> = directories()
+                .flat_map(|d| d.ranges.iter().map(|(span, _)| *span))
+                .collect();
             covered.append(&mut self.sealed);
             if by_certificate {
                 covered.extend(directories().map(|d| d.span));
@@ -480,13 +504,24 @@ impl Judge<'_> {
         if let Some(found) = blob.slot(CMS).filter(|b| b.magic == WRAPPER) {
             let content = blob.content(found);
             let start = found.span.start().saturating_add(8);
-            excluded.push((Span::new(found.span.start(), start.min(found.span.end())), "CMS wrapper"));
+            excluded.push((
+                Span::new(found.span.start(), start.min(found.span.end())),
+                "CMS wrapper",
+            ));
             if let Ok(Some(message)) = Message::load(content, start) {
                 let strange = SpanSet::from_spans(self.strange.iter().copied());
-                excluded.extend(strange.complement(message.span).iter().map(|span| (span, "CMS message")));
+                excluded.extend(
+                    strange
+                        .complement(message.span)
+                        .iter()
+                        .map(|span| (span, "CMS message")),
+                );
                 let used = usize::try_from(message.span.len()).unwrap_or(usize::MAX);
                 if content.get(used..).is_some_and(|rest| rest.iter().all(|b| *b == 0)) {
-                    excluded.push((Span::new(message.span.end(), found.span.end()), "room for the CMS message"));
+                    excluded.push((
+                        Span::new(message.span.end(), found.span.end()),
+                        "room for the CMS message",
+                    ));
                 }
             }
         }

@@ -82,10 +82,15 @@ pub(super) fn names_all(signer: &SignerInfo<'_>, all: &[(&Directory, &[u8])]) ->
         let named = signer.signed_attributes().iter().filter(move |a| a.oid == oid);
         named.flat_map(|a| &a.values).copied().take(MOST)
     };
-    let own: Vec<(Algorithm, Vec<u8>)> = all.iter().map(|(d, bytes)| (d.algorithm, d.algorithm.digest(bytes))).collect();
+    let own: Vec<(Algorithm, Vec<u8>)> = all
+        .iter()
+        .map(|(d, bytes)| (d.algorithm, d.algorithm.digest(bytes)))
+        .collect();
     let mut listed = Vec::new();
     for value in values(oid::APPLE_CDHASHES) {
-        let list = value.string().map_err(|_| "the list of CodeDirectories cannot be read")?;
+        let list = value
+            .string()
+            .map_err(|_| "the list of CodeDirectories cannot be read")?;
         listed.extend(data(list).ok_or("the list of CodeDirectories cannot be read")?);
     }
     let mut stated = Vec::new();
@@ -129,7 +134,12 @@ fn data(list: &[u8]) -> Option<Vec<Vec<u8>>> {
     while let Some(at) = memmem::find(rest, b"<data>") {
         let value = rest.get(at.checked_add(6)?..)?;
         let end = memmem::find(value, b"</data>")?;
-        let plain: Vec<u8> = value.get(..end)?.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        let plain: Vec<u8> = value
+            .get(..end)?
+            .iter()
+            .copied()
+            .filter(|b| !b.is_ascii_whitespace())
+            .collect();
         found.push(STANDARD.decode(plain).ok()?);
         if found.len() > MOST {
             return None;

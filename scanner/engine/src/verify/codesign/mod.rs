@@ -126,7 +126,9 @@ impl Image {
         if earlier.is_empty() || earlier.start() != rest.start() || !zeros {
             return;
         }
-        let head = bytes.get(..cut).and_then(|bytes| memchr::memmem::find(bytes, b"\xfa\xde\x0b\x01"));
+        let head = bytes
+            .get(..cut)
+            .and_then(|bytes| memchr::memmem::find(bytes, b"\xfa\xde\x0b\x01"));
         let message = head.and_then(|at| bytes.get(at.checked_add(8)?..cut));
         if message.is_some_and(identity::is_sound) {
             self.slack.push((rest, "end of an earlier signature"));
@@ -166,7 +168,9 @@ impl Signed {
 
     /// The bytes of a CodeDirectory.
     fn bytes(&self, directory: &Directory) -> &[u8] {
-        self.blob.slot(directory.slot).map_or(&[], |found| self.blob.bytes(found))
+        self.blob
+            .slot(directory.slot)
+            .map_or(&[], |found| self.blob.bytes(found))
     }
 
     /// The pages of each CodeDirectory, in order.

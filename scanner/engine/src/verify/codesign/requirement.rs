@@ -28,7 +28,8 @@ pub(super) fn designated(set: &[u8]) -> Option<String> {
         (word(set, entry)? == DESIGNATED).then(|| place(set, entry.checked_add(4)?))?
     })?;
     let blob = set.get(at..)?;
-    let expression = (word(blob, 0)? == REQUIREMENT && word(blob, 8)? == EXPRESSION).then_some(())
+    let expression = (word(blob, 0)? == REQUIREMENT && word(blob, 8)? == EXPRESSION)
+        .then_some(())
         .and_then(|()| blob.get(12..place(blob, 4)?))?;
     Reader {
         bytes: expression,
@@ -124,13 +125,28 @@ impl<'a> Reader<'a> {
             8 => format!("cdhash {}", self.hash()?),
             9 => return Some(Err(Open::Not)),
             10 => format!("info[{}]{}", printable(self.data()?), self.matching()?),
-            11 => format!("{}[{}]{}", self.certificate()?, printable(self.data()?), self.matching()?),
+            11 => format!(
+                "{}[{}]{}",
+                self.certificate()?,
+                printable(self.data()?),
+                self.matching()?
+            ),
             12 => format!("{} trusted", self.certificate()?),
             13 => "anchor trusted".to_owned(),
-            14 => format!("{}[field.{}]{}", self.certificate()?, self.identifier()?, self.matching()?),
+            14 => format!(
+                "{}[field.{}]{}",
+                self.certificate()?,
+                self.identifier()?,
+                self.matching()?
+            ),
             15 => "anchor apple generic".to_owned(),
             16 => format!("entitlement[{}]{}", printable(self.data()?), self.matching()?),
-            17 => format!("{}[policy.{}]{}", self.certificate()?, self.identifier()?, self.matching()?),
+            17 => format!(
+                "{}[policy.{}]{}",
+                self.certificate()?,
+                self.identifier()?,
+                self.matching()?
+            ),
             18 => format!("anchor apple {}", printable(self.data()?)),
             19 => format!("({})", printable(self.data()?)),
             20 => format!("platform = {}", self.word()?),
@@ -220,8 +236,19 @@ mod tests {
     #[test]
     fn expressions_are_spelled_as_codesign_spells_them() {
         let id = [words(&[2, 3]), b"abc\0".to_vec()].concat();
-        let team = [words(&[11, 0, 10]), b"subject.OU\0\0".to_vec(), words(&[1, 4]), b"TEAM".to_vec()].concat();
-        let marker = [words(&[14, 1, 10]), b"\x2a\x86\x48\x86\xf7\x63\x64\x06\x02\x06\0\0".to_vec(), words(&[0])].concat();
+        let team = [
+            words(&[11, 0, 10]),
+            b"subject.OU\0\0".to_vec(),
+            words(&[1, 4]),
+            b"TEAM".to_vec(),
+        ]
+        .concat();
+        let marker = [
+            words(&[14, 1, 10]),
+            b"\x2a\x86\x48\x86\xf7\x63\x64\x06\x02\x06\0\0".to_vec(),
+            words(&[0]),
+        ]
+        .concat();
         let whole = [words(&[6]), id.clone(), words(&[6, 15, 7]), marker, words(&[9]), team].concat();
         assert_eq!(
             designated(&set(&whole)).unwrap(),
@@ -233,7 +260,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spelled_is_left_out() {
-        for broken in [words(&[]), words(&[99]), words(&[6, 3]), words(&[2, 0x4000_0000]), words(&[9; 1000])] {
+        for broken in [
+            words(&[]),
+            words(&[99]),
+            words(&[6, 3]),
+            words(&[2, 0x4000_0000]),
+            words(&[9; 1000]),
+        ] {
             assert_eq!(designated(&set(&broken)), None);
         }
         let sound = set(&words(&[9, 3]));

@@ -33,7 +33,10 @@ fn scan(bytes: Vec<u8>) -> Artifact {
 
 fn said(artifact: &Artifact) -> Vec<String> {
     let findings = artifact.findings.iter().map(|j| &j.finding);
-    let found = findings.map(|f| f.case.map_or_else(|| f.code.to_owned(), |case| format!("{} {case}", f.code)));
+    let found = findings.map(|f| {
+        f.case
+            .map_or_else(|| f.code.to_owned(), |case| format!("{} {case}", f.code))
+    });
     found.collect()
 }
 
@@ -71,7 +74,9 @@ fn sound(bytes: Vec<u8>) -> Artifact {
 
 #[test]
 fn a_signature_by_a_certificate_gets_four_answers_and_covers_all_but_its_own_frame() {
-    let found = sound(signed(|s| s.entitlements = b"<plist><dict><key>com.a</key><true/></dict></plist>"));
+    let found = sound(signed(|s| {
+        s.entitlements = b"<plist><dict><key>com.a</key><true/></dict></plist>"
+    }));
     let signature = only(&found);
     assert_eq!(signature.scheme, "codesign");
     assert_eq!(signature.chain, ChainAnswer::Anchored);
@@ -83,11 +88,27 @@ fn a_signature_by_a_certificate_gets_four_answers_and_covers_all_but_its_own_fra
     // A root that is not Apple's assigns no teams.
     assert_eq!(signature.publisher, None);
     let code = signature.code.as_ref().unwrap();
-    assert_eq!((code.kind, code.identifier.as_str()), ("certificate", "com.example.fixture"));
-    assert_eq!((code.team.as_deref(), code.runtime.as_deref()), (Some(TEAM), Some("14.0.0")));
+    assert_eq!(
+        (code.kind, code.identifier.as_str()),
+        ("certificate", "com.example.fixture")
+    );
+    assert_eq!(
+        (code.team.as_deref(), code.runtime.as_deref()),
+        (Some(TEAM), Some("14.0.0"))
+    );
     assert_eq!((code.flags.as_slice(), code.page), (&["runtime".to_owned()][..], 4096));
-    assert_eq!((code.entitlements.as_slice(), code.cdhash.len()), (&["com.a".to_owned()][..], 20));
-    let reasons: Vec<_> = found.coverage.as_ref().unwrap().excluded().iter().map(|(_, why)| *why).collect();
+    assert_eq!(
+        (code.entitlements.as_slice(), code.cdhash.len()),
+        (&["com.a".to_owned()][..], 20)
+    );
+    let reasons: Vec<_> = found
+        .coverage
+        .as_ref()
+        .unwrap()
+        .excluded()
+        .iter()
+        .map(|(_, why)| *why)
+        .collect();
     let expected = [
         "index of the SuperBlob",
         "CMS wrapper",
@@ -148,7 +169,12 @@ fn every_way_of_tampering_is_named() {
         let found = scan(bytes);
         let (code, case) = tamper.told;
         let told = format!("{code} {case}");
-        assert!(said(&found).contains(&told.trim_end().to_owned()), "{}: {:?}", tamper.name, said(&found));
+        assert!(
+            said(&found).contains(&told.trim_end().to_owned()),
+            "{}: {:?}",
+            tamper.name,
+            said(&found)
+        );
         assert_eq!(only(&found).intact == Answer::Yes, tamper.intact, "{}", tamper.name);
         assert!(!tamper.intact || found.bytes.uncovered > Some(0), "{}", tamper.name);
     }
@@ -156,10 +182,22 @@ fn every_way_of_tampering_is_named() {
 
 #[test]
 fn an_added_library_is_told_with_its_page_and_what_it_hit() {
-    let inject = TAMPERS.iter().find(|t| t.name == "a library added to the load commands").unwrap();
+    let inject = TAMPERS
+        .iter()
+        .find(|t| t.name == "a library added to the load commands")
+        .unwrap();
     let found = scan((inject.apply)(&signed(|_| {})).unwrap());
-    let finding = found.findings.iter().map(|j| &j.finding).find(|f| f.case == Some("digest")).unwrap();
-    assert!(finding.message.starts_with("1 of 17 pages of 4096 bytes are not those that were signed, by sha256: 0; "));
+    let finding = found
+        .findings
+        .iter()
+        .map(|j| &j.finding)
+        .find(|f| f.case == Some("digest"))
+        .unwrap();
+    assert!(
+        finding
+            .message
+            .starts_with("1 of 17 pages of 4096 bytes are not those that were signed, by sha256: 0; ")
+    );
     assert!(finding.message.ends_with(
         "the first holds the header and the load commands, of which LC_LOAD_DYLIB /data/added.dylib stands behind LC_CODE_SIGNATURE"
     ));
@@ -195,7 +233,11 @@ fn what_the_message_carries_besides_is_uncovered() {
             s.indefinite = indefinite;
             s.change = |message| message.unsigned.push(strange_attribute(ATTRIBUTE));
         }));
-        assert_eq!(said(&found), ["uncovered-bytes"], "a host in the signature is a host in uncovered bytes");
+        assert_eq!(
+            said(&found),
+            ["uncovered-bytes"],
+            "a host in the signature is a host in uncovered bytes"
+        );
         assert_eq!(found.bytes.uncovered, Some(strange_attribute(ATTRIBUTE).len() as u64));
     }
     let ticket = scan(signed(|s| s.ticket = b"s8ch\x01\0\0\0"));
@@ -234,7 +276,11 @@ fn thousands_of_signers_are_a_limit_with_a_place() {
 
 #[test]
 fn values_that_nest_without_end_are_a_broken_message() {
-    for bomb in [vec![0x30, 0x80].repeat(100_000), vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff], vec![0x1f; 64]] {
+    for bomb in [
+        vec![0x30, 0x80].repeat(100_000),
+        vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+        vec![0x1f; 64],
+    ] {
         let mut bytes = signed(|_| {});
         let at = probity_tests::build::bytes::find(&bytes, &[0xfa, 0xde, 0x0c, 0xc0]).unwrap();
         let old = super::SuperBlob::parse(bytes[at..].to_vec(), 0);
@@ -244,7 +290,11 @@ fn values_that_nest_without_end_are_a_broken_message() {
             .map(|old| {
                 let all = old.blobs.iter();
                 all.map(|b| {
-                    let content = if b.slot == super::blob::CMS { bomb.clone() } else { old.content(b).to_vec() };
+                    let content = if b.slot == super::blob::CMS {
+                        bomb.clone()
+                    } else {
+                        old.content(b).to_vec()
+                    };
                     (b.slot, blob(b.magic, &content))
                 })
                 .collect()
@@ -269,7 +319,12 @@ fn what_is_sealed_outside_the_blobs_is_looked_at_where_it_is_there() {
         info_plist: vec![0x1f; 40_000],
         ..CodeSigning::default()
     };
-    let about = |found: &Artifact| said(found).into_iter().filter(|s| s.starts_with("signature")).collect::<Vec<_>>();
+    let about = |found: &Artifact| {
+        said(found)
+            .into_iter()
+            .filter(|s| s.starts_with("signature"))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(about(&scan(same.sign(&base))), [""; 0]);
     let other = CodeSigning {
         info_plist: b"<plist/>".to_vec(),

@@ -358,7 +358,9 @@ impl Answers {
             self.finding("key", region, 0, message.to_owned());
         }
         // The statement's own subject stands in for the artifact: what it is worth is decided by the list it is over.
-        let Ok(manifest) = manifest::read(&bundle.payload) else { return };
+        let Ok(manifest) = manifest::read(&bundle.payload) else {
+            return;
+        };
         let first = manifest.files.values().find_map(|stated| match stated {
             manifest::Stated::Whole(Algorithm::Sha256, digest) => digest.as_slice().try_into().ok(),
             _ => None,
