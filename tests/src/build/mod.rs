@@ -23,6 +23,7 @@ pub mod marshal;
 pub mod media;
 pub mod npy;
 pub mod onnx;
+pub mod pairs;
 pub mod pe;
 pub mod pickle;
 pub mod protobuf;
