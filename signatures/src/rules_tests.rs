@@ -52,7 +52,7 @@ const CODES: &[(&str, &str)] = &[
     ("declared-digest", "high absent=medium"),
     ("declared-signer", "high"),
     ("declared-unused", "info"),
-    ("diff-callable", "low added=low operator=low removed=info"),
+    ("diff-callable", "low added=low inert=info operator=low removed=info"),
     (
         "diff-content",
         "info added=info changed=info code-region=info executable=low executable-signed=info format=low moved=info removed=info version=info",

@@ -10,6 +10,7 @@ use crate::ledger::{Ledger, Role};
 use crate::name::printable;
 use crate::source::ReadAt;
 use crate::span::Span;
+use probity_signatures::{Classification, callables};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -72,6 +73,14 @@ pub(crate) struct Part {
     pub(crate) span: Span,
 }
 
+/// How loading uses a callable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) strongest: CallableUse,
+    /// Whether it was reviewed and does nothing.
+    pub(crate) inert: bool,
+}
+
 /// What one artifact holds, by kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inventory {
@@ -82,7 +91,7 @@ pub(crate) struct Inventory {
     /// Symbols offered to others.
     pub(crate) exports: BTreeSet<Box<str>>,
     /// What loading imports, constructs or calls.
-    pub(crate) callables: BTreeMap<Box<str>, CallableUse>,
+    pub(crate) callables: BTreeMap<Box<str>, Usage>,
     /// Operators of graphs that are not the framework's own.
     pub(crate) operators: BTreeSet<Box<str>>,
     /// Commands of a package's manifest, by stage, and what it puts on the path.
@@ -124,7 +133,10 @@ impl Inventory {
         if has_parts(format) {
             out.regions(ledger, read);
         }
-        if name == b"package.json" && format == "json" && ledger.length() <= MANIFEST {
+        if name.rsplit(|b| *b == b'/').next() == Some(b"package.json")
+            && format == "json"
+            && ledger.length() <= MANIFEST
+        {
             out.manifest(&read(ledger.whole()));
         }
         out
@@ -153,11 +165,19 @@ impl Inventory {
                     self.dropped = self.dropped.saturating_add(1);
                     return;
                 }
-                let known = self.callables.entry(full).or_insert(usage);
-                *known = (*known).max(usage);
+                let inert = matches!(callables().classify(&module, &name), Classification::Inert);
+                let known = self.callables.entry(full).or_insert(Usage {
+                    strongest: usage,
+                    inert,
+                });
+                known.strongest = known.strongest.max(usage);
             }
             Fact::Configured { name, .. } => {
-                self.callables.entry(name).or_insert(CallableUse::Called);
+                let usage = Usage {
+                    strongest: CallableUse::Called,
+                    inert: false,
+                };
+                self.callables.entry(name).or_insert(usage);
             }
             Fact::Operator {
                 framework,

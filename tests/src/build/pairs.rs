@@ -2,6 +2,7 @@
 
 use super::gguf::{self, Gguf};
 use super::safetensors::{SafeTensors, Tensor};
+use super::zip;
 
 /// A matrix of a made-up model, as floats.
 #[derive(Clone, Debug)]
@@ -149,6 +150,46 @@ impl Model {
         .build()
     }
 
+    /// As an archive of PyTorch: a pickle with the names, a member a storage.
+    pub fn torch(&self) -> Vec<u8> {
+        let mut pickle = b"\x80\x02ccollections\nOrderedDict\n)R(".to_vec();
+        let mut members = Vec::new();
+        let text = |out: &mut Vec<u8>, text: &str| {
+            out.push(b'X');
+            out.extend((text.len() as u32).to_le_bytes());
+            out.extend(text.as_bytes());
+        };
+        let number = |out: &mut Vec<u8>, n: u64| {
+            out.push(b'J');
+            out.extend((n as u32).to_le_bytes());
+        };
+        for (key, tensor) in self.tensors.iter().enumerate() {
+            text(&mut pickle, &tensor.name);
+            pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+            text(&mut pickle, "storage");
+            pickle.extend(b"ctorch\nFloatStorage\n");
+            text(&mut pickle, &key.to_string());
+            text(&mut pickle, "cpu");
+            number(&mut pickle, tensor.values.len() as u64);
+            pickle.extend(b"tQK\x00");
+            for list in [tensor.shape.clone(), strides(&tensor.shape)] {
+                pickle.push(b'(');
+                for n in list {
+                    number(&mut pickle, n);
+                }
+                pickle.push(b't');
+            }
+            pickle.extend(b"\x89ccollections\nOrderedDict\n)RtR");
+            let data: Vec<u8> = tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            members.push(zip::Entry::stored(&format!("archive/data/{key}"), &data));
+        }
+        pickle.extend(b"u.");
+        let mut entries = vec![zip::Entry::stored("archive/data.pkl", &pickle)];
+        entries.append(&mut members);
+        entries.push(zip::Entry::stored("archive/version", b"3\n"));
+        zip::Zip::of(entries).build()
+    }
+
     /// As GGUF with the names of llama.cpp: matrices as `Q8_0`, vectors as `F32`.
     pub fn gguf(&self) -> Vec<u8> {
         let tensors = self.tensors.iter().map(|t| {
@@ -171,6 +212,10 @@ impl Model {
         file.tensors = tensors.collect();
         file.build()
     }
+}
+
+fn strides(shape: &[u64]) -> Vec<u64> {
+    (0..shape.len()).map(|n| shape[n + 1..].iter().product()).collect()
 }
 
 fn matrix(name: &str, rows: u64, columns: u64, random: &mut Weights) -> Matrix {

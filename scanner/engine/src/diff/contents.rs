@@ -269,14 +269,19 @@ impl Changes {
         };
         for (name, usage) in &y.callables {
             let before = x.callables.get(name);
-            if before.is_some_and(|before| before >= usage) {
+            if before.is_some_and(|before| before.strongest >= usage.strongest) {
                 continue;
             }
             let instead = before.map_or_else(String::new, |b| {
-                format!(", which it only {} before", verb(b).trim_end_matches('s'))
+                format!(", which it only {} before", verb(&b.strongest).trim_end_matches('s'))
             });
-            let message = format!("loading {} {}{instead}", verb(usage), printable(name.as_bytes()));
-            let finding = Finding::new(code::DIFF_CALLABLE, Span::new(0, 0), message).case("added");
+            let message = format!(
+                "loading {} {}{instead}",
+                verb(&usage.strongest),
+                printable(name.as_bytes())
+            );
+            let case = if usage.inert { "inert" } else { "added" };
+            let finding = Finding::new(code::DIFF_CALLABLE, Span::new(0, 0), message).case(case);
             self.add(
                 finding
                     .key(name.to_string())

@@ -277,9 +277,13 @@ pub fn compare(options: Options, old: &Path, new: &Path, progress: &dyn Progress
     let (old_side, new_side) = (side(&before.artifacts, old), side(&after.artifacts, new));
     let paired = pairs::pair(&before.artifacts, &after.artifacts);
     let mut found: Vec<Raw> = contents::changes(&paired);
+    let named = (
+        tensor::torch_tensors(&before.artifacts),
+        tensor::torch_tensors(&after.artifacts),
+    );
     let (old_models, new_models) = (
-        tensor::Models::of(&before.artifacts),
-        tensor::Models::of(&after.artifacts),
+        tensor::Models::of(&before.artifacts, &named.0),
+        tensor::Models::of(&after.artifacts, &named.1),
     );
     let model = tensor::compare(&old_models, &new_models, jobs);
     let mut unread = 0u64;

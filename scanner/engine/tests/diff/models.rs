@@ -226,3 +226,23 @@ fn added_removed_renamed_reshaped_and_retyped_are_told_apart() {
     assert_eq!(model.added[0].name, "extra.weight");
     assert_eq!(model.removed[0].name, "model.layers.0.self_attn.q_proj.weight");
 }
+
+#[test]
+fn archives_of_torch_have_the_names_of_their_pickle() {
+    let base = Model::new(3);
+    let diff = files(&base.torch(), &base.safetensors("F32"));
+    assert_eq!(
+        (looks(&diff), diff.model.as_ref().unwrap().compared),
+        ("identical", 16),
+        "{:?}",
+        diff.model
+    );
+    let edited = base.clone().low_rank("layers.1.mlp.down_proj", 1, 0.3);
+    let diff = files(&base.torch(), &edited.torch());
+    assert!(
+        told(&diff).contains(&"tensor-low-rank-edit mlp".to_owned()),
+        "{:?}",
+        told(&diff)
+    );
+    assert_eq!(diff.model.unwrap().changes.len(), 1);
+}

@@ -10,6 +10,7 @@ mod names;
 mod quant;
 mod sketch;
 mod stream;
+mod torch;
 
 use super::{Model, Rank, TensorChange, TensorKind, TensorName};
 use crate::artifact::Artifact;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use stream::{Compared, Measure, Side};
 
 pub(super) use looks::findings;
+pub(super) use torch::tensors as torch_tensors;
 
 /// Changes that are listed; more are counted.
 const LISTED: usize = 10_000;
@@ -63,7 +65,8 @@ enum Matched {
 
 impl<'a> Models<'a> {
     /// The tensors of these artifacts, sorted by name.
-    pub(super) fn of(artifacts: &'a [Artifact]) -> Self {
+    /// `named` are those whose names stand in another artifact than their elements, with the places of the latter.
+    pub(super) fn of(artifacts: &'a [Artifact], named: &'a [(usize, TensorEntry)]) -> Self {
         let mut tensors = Vec::new();
         let mut files: HashMap<&'a str, Arc<dyn ReadAt>> = HashMap::new();
         for (at, artifact) in artifacts.iter().enumerate() {
@@ -84,6 +87,17 @@ impl<'a> Models<'a> {
                 entry,
                 shown: if outer.is_empty() { &entry.name } else { outer },
             }));
+        }
+        for (at, entry) in named {
+            let holder = artifacts
+                .get(*at)
+                .filter(|a| !files.contains_key(&*a.path) && files.len() < OPEN);
+            files.extend(holder.and_then(|a| Some((&*a.path, open(a).ok()?))));
+            tensors.push(Tensor {
+                at: *at,
+                entry,
+                shown: &entry.name,
+            });
         }
         tensors.sort_by(|a, b| a.shown.cmp(b.shown));
         Self {
@@ -434,7 +448,14 @@ fn change(old: &Models<'_>, new: &Models<'_>, pair: &Pair<'_>) -> Option<TensorC
     };
     let whole = |models: &Models<'_>, tensor: &Tensor<'_>| models.artifact(tensor).and_then(|a| a.sha256);
     let same_place = whole(old, &pair.old).is_some_and(|d| Some(d) == whole(new, &pair.new)) && a.span == b.span;
-    let same_type = a.dtype == b.dtype && a.shape == b.shape;
+    let (element_a, element_b) = (Element::parse(&a.dtype), Element::parse(&b.dtype));
+    // `Half` and `F16` are one type.
+    let one_type = a.dtype == b.dtype || (element_a.is_some() && element_a == element_b);
+    let same_type = one_type && a.shape == b.shape;
+    if one_type {
+        let [old, new] = &mut change.dtypes;
+        old.clone_from(new);
+    }
     if (same_place || pair.matched == Matched::Content) && same_type {
         return renamed.then(|| {
             change.kind = TensorKind::Renamed;
@@ -453,7 +474,6 @@ fn change(old: &Models<'_>, new: &Models<'_>, pair: &Pair<'_>) -> Option<TensorC
         (Ok(a), Ok(b)) => (a, b),
         (Err(why), _) | (_, Err(why)) => return Some(unread(change, &why)),
     };
-    let (element_a, element_b) = (Element::parse(&a.dtype), Element::parse(&b.dtype));
     // Bytes that a shape does not account for would be compared as if they did.
     for (element, span, which) in [(element_a, span_a, "old"), (element_b, span_b, "new")] {
         if let Some(needs) = element.map(|e| e.bytes(n)).filter(|needs| *needs != Some(span.len())) {
@@ -573,7 +593,7 @@ fn low_rank(spectrum: &sketch::Spectrum, rows: u64, columns: u64, noise: f64) ->
     for wanted in [0.99, 0.9] {
         if let Some(k) = spectrum.rank(wanted * (1.0 - noise)).filter(|k| *k <= most) {
             let held = spectrum.top(k);
-            return (held > 0.1 && held > 3.0 * chance * k as f64)
+            return (held > 0.1 && held > (2.0 * chance * k as f64).min(0.8))
                 .then(|| u32::try_from(k).ok())
                 .flatten();
         }
