@@ -21,6 +21,8 @@ const CODES: &[&str] = &[
     "record-mismatch",
     "remote-code",
     "shard-index",
+    "signature-invalid",
+    "signed-file-changed",
     "startup-code",
     "symlink-escape",
     "template-drift",

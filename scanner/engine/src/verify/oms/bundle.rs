@@ -296,7 +296,8 @@ mod tests {
         }
         let text = sample(KEY, &two);
         let fault = read(text.as_bytes()).unwrap_err();
-        assert_eq!(fault.offset, text.find("}, {").unwrap() as u64 + 3);
+        let place = u64::try_from(text.find("}, {").unwrap()).unwrap();
+        assert_eq!(fault.offset, place.saturating_add(3));
     }
 
     #[test]

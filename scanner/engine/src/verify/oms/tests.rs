@@ -299,9 +299,9 @@ fn parts_of_files_are_held_against_the_file() {
             use sha2::Digest as _;
             let digest = sha2::Sha256::digest(part);
             root.extend_from_slice(&digest);
-            let start = number * size;
+            let start = number.saturating_mul(size);
             resources.push(serde_json::json!({
-                "name": format!("{name}:{start}:{}", start + part.len()),
+                "name": format!("{name}:{start}:{}", start.saturating_add(part.len())),
                 "algorithm": format!("sha256-sharded-{size}"),
                 "digest": crate::verify::document::hex(&digest),
             }));
