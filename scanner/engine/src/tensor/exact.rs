@@ -59,13 +59,10 @@ impl Exact {
         let offset = u32::try_from(place.rem_euclid(LIMB)).unwrap_or(0);
         let at = usize::try_from(place.div_euclid(LIMB)).unwrap_or(usize::MAX);
         let wide = u128::from(significand).wrapping_shl(offset);
-        for (limb, step) in self.limbs.iter_mut().skip(at).zip([0, 32, 64]) {
-            let piece = i64::try_from(wide.wrapping_shr(step) & 0xffff_ffff).unwrap_or(0);
-            *limb = if negative {
-                limb.wrapping_sub(piece)
-            } else {
-                limb.wrapping_add(piece)
-            };
+        let limbs = self.limbs.get_mut(at..).unwrap_or_default();
+        for (limb, step) in limbs.iter_mut().zip([0, 32, 64]) {
+            let piece = i64::from(u32::try_from(wide.wrapping_shr(step) & 0xffff_ffff).unwrap_or(0));
+            *limb = limb.wrapping_add(if negative { piece.wrapping_neg() } else { piece });
         }
         self.pending = self.pending.saturating_add(1);
         if self.pending >= MOST_PENDING {

@@ -141,8 +141,7 @@ impl Moments {
             if value.is_finite() {
                 (min, max) = (min.min(value), max.max(value));
                 // Powers of a significand between 1 and 2 have no range to leave.
-                let exponent = number::exponent(value);
-                let significand = number::scale(value, exponent.saturating_neg());
+                let (significand, exponent) = number::normal(value);
                 let [first, second, fourth] = &mut self.sums;
                 let square = significand * significand;
                 first.add(value, 0);

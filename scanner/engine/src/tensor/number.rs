@@ -73,9 +73,16 @@ pub(super) fn parts(value: f64) -> (bool, u64, i64) {
     }
 }
 
-/// `floor(log2(|value|))` of a finite number other than zero.
-pub(super) fn exponent(value: f64) -> i64 {
+/// A finite number other than zero as one of magnitude from 1 to 2 and a power of two.
+pub(super) fn normal(value: f64) -> (f64, i64) {
+    const ONE: u64 = 1023 << 52;
     let (_, significand, low) = parts(value);
-    low.saturating_add(63)
-        .saturating_sub(i64::from(significand.leading_zeros()))
+    let zeros = significand.leading_zeros();
+    // The leading one moves to where it is not written.
+    let fraction = significand.wrapping_shl(zeros.saturating_sub(11)) & 0x000f_ffff_ffff_ffff;
+    let magnitude = f64::from_bits(fraction | ONE);
+    (
+        magnitude.copysign(value),
+        low.saturating_add(63).saturating_sub(i64::from(zeros)),
+    )
 }
