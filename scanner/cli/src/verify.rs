@@ -83,6 +83,7 @@ fn is_shown(judged: &&Judged) -> bool {
         | code::SIGNATURE_WEAK
         | code::SIGNATURE_TIME
         | code::SIGNATURE_ORDER
+        | code::MIXED_SIGNERS
         | code::UNCOVERED_BYTES
         | code::IMAGE_CHECKSUM
         | code::RECORD_MISMATCH => true,

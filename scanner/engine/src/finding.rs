@@ -203,6 +203,8 @@ pub mod code {
         SIGNATURE_TIME = "signature-time";
         /// Two readings of what a signature is over disagree.
         SIGNATURE_ORDER = "signature-order";
+        /// The images of one universal file have different signers.
+        MIXED_SIGNERS = "mixed-signers";
         /// A signed artifact holds bytes that no signature is over.
         UNCOVERED_BYTES = "uncovered-bytes";
         /// The checksum of a PE image is not that of its bytes.

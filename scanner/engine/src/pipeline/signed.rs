@@ -143,7 +143,8 @@ pub(super) fn judge(
     swept: bool,
 ) -> Vec<(Vec<verify::Signature>, Option<Coverage>)> {
     let mut inherited: Vec<Option<Coverage>> = tree.nodes.iter().map(|_| None).collect();
-    let mut judged = Vec::with_capacity(tree.nodes.len());
+    let mut judged: Vec<(Vec<verify::Signature>, Option<Coverage>)> = Vec::with_capacity(tree.nodes.len());
+    let windows: Vec<Span> = tree.nodes.iter().map(|node| node.window).collect();
     for index in 0..tree.nodes.len() {
         let Some(node) = tree.nodes.get_mut(index) else {
             continue;
@@ -180,6 +181,19 @@ pub(super) fn judge(
             }
         }
         judged.push((all.reports, coverage));
+    }
+    for node in &mut tree.nodes {
+        let signers: Vec<(Span, &[verify::Signature])> = children(node)
+            .into_iter()
+            .filter_map(|child| Some((*windows.get(child)?, judged.get(child)?.0.as_slice())))
+            .map(|(inner, reports)| {
+                let start = inner.start().saturating_sub(node.window.start());
+                (Span::saturating_at(start, inner.len()), reports)
+            })
+            .collect();
+        if let Some(finding) = verify::between_slices(node.format, &signers) {
+            node.findings.push(finding);
+        }
     }
     judged
 }

@@ -214,6 +214,14 @@ impl Verified {
     }
 }
 
+/// What the signatures of an artifact's slices say of each other; `slices` are in the artifact's own offsets.
+pub(crate) fn between_slices(format: &str, slices: &[(Span, &[Signature])]) -> Option<Finding> {
+    match format {
+        "macho-fat" => codesign::between_images(slices),
+        _ => None,
+    }
+}
+
 /// For fuzzing: any bytes as a signed message and as an image with signatures (`signatures`), or as the blob of a scheme.
 ///
 /// # Panics

@@ -29,9 +29,9 @@ mod requirement;
 #[cfg(test)]
 mod tests;
 
-use super::{Parsed, Plan, Request, Verifier, Why};
+use super::{Parsed, Plan, Request, Signature, Verifier, Why};
 use crate::fact::{CodeSignature, Fact};
-use crate::finding::ScanError;
+use crate::finding::{Finding, ScanError, code};
 use crate::format::Input;
 use crate::span::Span;
 use blob::{CODE_DIRECTORY, Fault, SuperBlob, Unread};
@@ -191,6 +191,38 @@ impl Signed {
         }
         requests
     }
+}
+
+/// Whether the images of a universal file are signed by one signer: a system runs one of them, and who looks at another
+/// learns nothing of it. Images that nobody signed at all are no part of it.
+pub(super) fn between_images(slices: &[(Span, &[Signature])]) -> Option<Finding> {
+    let who = |signatures: &[Signature]| {
+        let code = signatures.iter().find_map(|s| s.code.as_deref())?;
+        let signer = || code.team.clone().or_else(|| signatures.iter().find_map(|s| s.signer.clone()));
+        (code.kind == "certificate").then(signer).flatten()
+    };
+    let mut signers: Vec<(Span, String)> = Vec::new();
+    let mut nobody: Option<Span> = None;
+    for (span, signatures) in slices {
+        match who(signatures) {
+            Some(signer) => signers.push((*span, signer)),
+            None => nobody = nobody.or(Some(*span)),
+        }
+    }
+    let (first, signer) = signers.first()?;
+    let other = signers.iter().find(|(_, other)| other != signer);
+    let finding = match (other, nobody) {
+        (Some((span, other)), _) => {
+            let message = format!("one image of the universal file is signed by {signer}, another by {other}");
+            Finding::new(code::MIXED_SIGNERS, *span, message)
+        }
+        (None, Some(span)) => {
+            let message = format!("one image of the universal file is signed by {signer}, another by nobody");
+            Finding::new(code::MIXED_SIGNERS, span, message).case("unsigned")
+        }
+        (None, None) => return None,
+    };
+    Some(finding.key("images").related("image", *first).evidence("scheme", SCHEME))
 }
 
 /// For fuzzing: `bytes` as a SuperBlob of an image of a few pages, judged to the end. Does nothing but not panic.

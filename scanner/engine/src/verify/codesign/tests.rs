@@ -344,12 +344,41 @@ fn each_image_of_a_universal_file_has_its_own_signature() {
         ..Fat::new(false)
     };
     let all = scan_all(fat.build());
+    assert_eq!(said(&all[0]), ["mixed-signers unsigned"]);
     let kinds: Vec<_> = all
         .iter()
         .flat_map(|a| &a.signatures)
         .map(|s| (s.intact, s.code.as_ref().unwrap().kind))
         .collect();
     assert_eq!(kinds, [(Answer::Yes, "ad-hoc"), (Answer::Yes, "certificate")]);
+}
+
+#[test]
+fn images_of_one_universal_file_that_differ_in_their_signer_are_told() {
+    let by = |team: &'static str, identifier: &'static str| CodeSigning {
+        team,
+        unit: team,
+        identifier,
+        ..CodeSigning::default()
+    };
+    let intel = MachO::new(Cpu::X86_64).build();
+    let fat = |first: Vec<u8>, second: Vec<u8>| {
+        let slices = vec![(Cpu::X86_64, 12, first), (Cpu::Arm64, 14, second)];
+        let whole = Fat {
+            slices,
+            ..Fat::new(false)
+        };
+        said(&scan(whole.build()))
+    };
+    let arm = by(TEAM, "a").sign(&image());
+    assert_eq!(fat(by(TEAM, "another").sign(&intel), arm.clone()), [""; 0]);
+    assert_eq!(fat(by("OTHERTEAM1", "a").sign(&intel), arm), ["mixed-signers"]);
+    let linked = CodeSigning::linker().sign(&image());
+    let bare = MachO {
+        signed: false,
+        ..MachO::new(Cpu::X86_64)
+    };
+    assert_eq!(fat(bare.build(), linked), [""; 0]);
 }
 
 #[test]
