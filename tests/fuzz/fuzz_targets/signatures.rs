@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    probity_engine::verify::fuzz("signatures", data);
+    probity_engine::verify::fuzz(data);
 });

@@ -2,12 +2,15 @@
 
 use super::Fixture::{Benign, Built};
 use super::{Row, row};
+use crate::build::macho::{Cpu, Fat, MachO};
 use crate::build::pe::Pe;
 use crate::build::signed::authenticode::Signing;
-use crate::build::signed::{Message, Stamp, TIME_STAMPING, der};
+use crate::build::signed::codesign::{CodeSigning, TEAM, strange_attribute};
+use crate::build::signed::{Hash, Message, Stamp, TIME_STAMPING, der, tamper_code};
 use crate::build::tamper::TAMPERS;
 
 const PE: &str = "signed PE image";
+const MACHO: &str = "signed Mach-O image";
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
@@ -26,6 +29,23 @@ pub(super) static ROWS: &[Row] = &[
     row("time stamp of another signature", PE, ("signature-time", "broken"), Built("a token over other bytes", || signed(|m| m.stamp = Stamp::Foreign("20250601120000Z"))), Benign("pe-64-signed")),
     row("certificate for another purpose", PE, ("signature-unanchored", "purpose"), Built("a certificate for time stamps", || signed(|m| m.signer.purpose = TIME_STAMPING)), Benign("pe-64-signed")),
     row("page hashes of other pages", PE, ("signature-invalid", "page-hashes"), Built("the digest of the last page changed", || pages(true)), Built("page hashes", || pages(false))),
+    row("code changed after signing", MACHO, ("signature-invalid", "digest"), Built("a byte of __text changed", || changed("a byte of code changed")), Built("the image as it was signed", sound)),
+    row("code changed and digested anew", MACHO, ("signature-invalid", "code-directory"), Built("a byte of __text and the digest of its page", || changed("a byte of code changed, and its page digested anew")), Built("the image as it was signed", sound)),
+    row("library added to the load commands", MACHO, ("signature-invalid", "digest"), Built("LC_LOAD_DYLIB behind the last load command", || changed("a library added to the load commands")), Built("the image as it was signed", sound)),
+    row("library added and digested anew", MACHO, ("signature-invalid", "code-directory"), Built("LC_LOAD_DYLIB and the digest of the first page", || changed("a library added, and the first page digested anew")), Built("the image as it was signed", sound)),
+    row("bytes hidden in the room for the signature", MACHO, ("uncovered-bytes", ""), Built("512 bytes behind the SuperBlob", || changed("512 bytes hidden behind the SuperBlob")), Built("the image as it was signed", sound)),
+    row("bytes behind the signature", MACHO, ("uncovered-bytes", ""), Built("512 bytes appended", || changed("bytes appended to the file")), Built("the image as it was signed", sound)),
+    row("another team", MACHO, ("signature-invalid", "team"), Built("a letter of the team changed", || changed("another team in the CodeDirectory")), Built("the image as it was signed", sound)),
+    row("signer taken out", MACHO, ("signature-invalid", "emptied"), Built("an empty CMS message", || changed("the message emptied")), Built("the image as it was signed", sound)),
+    row("signer taken out and ad-hoc claimed", MACHO, ("signature-invalid", "team"), Built("an empty CMS message and the flag adhoc", || changed("the message emptied, and the code said to be ad-hoc")), Built("the image as it was signed", sound)),
+    row("signature by another key", MACHO, ("signature-invalid", "signer"), Built("a bit of the signature changed", || changed("a bit of the signer's signature flipped")), Built("the image as it was signed", sound)),
+    row("requirements changed after signing", MACHO, ("signature-invalid", "special-slot"), Built("the last byte of the requirements", || changed("the requirements changed")), Built("the image as it was signed", sound)),
+    row("counts and lengths that lie", MACHO, ("signature-invalid", "malformed"), Built("a SuperBlob longer than its room", || changed("the length of the SuperBlob said to be more than there is room for")), Built("the image as it was signed", sound)),
+    row("code changed after signing", "ad-hoc signed Mach-O image", ("signature-invalid", "ad-hoc"), Built("a byte of the second page changed", patched), Benign("macho-arm64")),
+    row("alternate CodeDirectory that nobody signed", MACHO, ("signature-invalid", "cdhashes"), Built("a CodeDirectory over SHA-256 that the message does not list", || alternates(false)), Built("two CodeDirectories, both listed", || alternates(true))),
+    row("bytes hidden in the signature", MACHO, ("uncovered-bytes", ""), Built("an unsigned attribute that names a host", hidden), Built("the image as it was signed", sound)),
+    row("images by different signers", "universal file", ("mixed-signers", ""), Built("an image of another team", || universal("OTHERTEAM1")), Built("two images of one team", || universal(TEAM))),
+    row("images by different signers", "universal file", ("mixed-signers", "unsigned"), Built("an image that nobody signed", || universal("")), Built("two images of one team", || universal(TEAM))),
 ];
 
 fn tampered(name: &str) -> Vec<u8> {
@@ -57,6 +77,67 @@ fn pages(wrong_page: bool) -> Vec<u8> {
             ..Signing::default()
         }),
         ..Pe::new(true)
+    }
+    .build()
+}
+
+fn image(cpu: Cpu) -> Vec<u8> {
+    MachO {
+        // Room for another load command.
+        padding: vec![0; 64],
+        ..MachO::new(cpu)
+    }
+    .build()
+}
+
+fn sound() -> Vec<u8> {
+    CodeSigning::default().sign(&image(Cpu::Arm64))
+}
+
+fn changed(name: &str) -> Vec<u8> {
+    let tamper = tamper_code::TAMPERS.iter().find(|t| t.name == name).expect("a tamper");
+    (tamper.apply)(&sound()).expect("a built image has a place for it")
+}
+
+fn patched() -> Vec<u8> {
+    let mut bytes = image(Cpu::Arm64);
+    bytes[0x1000] ^= 1;
+    bytes
+}
+
+fn alternates(listed: bool) -> Vec<u8> {
+    let signing = CodeSigning {
+        hashes: vec![Hash::Sha1, Hash::Sha256],
+        listed,
+        ..CodeSigning::default()
+    };
+    signing.sign(&image(Cpu::Arm64))
+}
+
+fn hidden() -> Vec<u8> {
+    let signing = CodeSigning {
+        change: |message| {
+            message
+                .unsigned
+                .push(strange_attribute(b"https://stage-two.example.com/next"))
+        },
+        ..CodeSigning::default()
+    };
+    signing.sign(&image(Cpu::Arm64))
+}
+
+/// An image for x86-64 by `team`, or by nobody, beside one by the team of the fixtures.
+fn universal(team: &'static str) -> Vec<u8> {
+    let signing = CodeSigning {
+        team,
+        unit: team,
+        ..CodeSigning::default()
+    };
+    let intel = image(Cpu::X86_64);
+    let other = if team.is_empty() { intel } else { signing.sign(&intel) };
+    Fat {
+        slices: vec![(Cpu::X86_64, 12, other), (Cpu::Arm64, 14, sound())],
+        ..Fat::new(false)
     }
     .build()
 }

@@ -315,6 +315,7 @@ mod tests {
                 span: Span::new(0, 10_001),
                 page: 4096,
                 pad,
+                kept: 32,
                 expected: expected.to_vec(),
             };
             for tile in [1, 7, 4096, 10_001] {

@@ -10,7 +10,7 @@ use crate::format::{Input, parse_for_fuzzing};
 ///
 /// # Panics
 /// When a law is broken.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub fn fuzz(bytes: &[u8]) {
     let trust = TrustStore::built_in();
     message(bytes, &trust);
     if let Ok((der, used)) = ber::to_der(bytes) {

@@ -56,7 +56,11 @@ pub mod sigstore;
 mod trust;
 
 pub use checked::Checked;
+#[doc(hidden)]
+pub use codesign::fuzz as fuzz_codesign;
 pub use coverage::{Coverage, Why};
+#[doc(hidden)]
+pub use fuzz::fuzz;
 pub use report::{Answer, ChainAnswer, CodeIdentity, Countersignature, Signature, Time};
 pub use trust::{TrustError, TrustStore};
 
@@ -219,20 +223,6 @@ pub(crate) fn between_slices(format: &str, slices: &[(Span, &[Signature])]) -> O
     match format {
         "macho-fat" => codesign::between_images(slices),
         _ => None,
-    }
-}
-
-/// For fuzzing: any bytes as a signed message and as an image with signatures (`signatures`), or as the blob of a scheme.
-///
-/// # Panics
-/// When `scheme` has no such entry, or when coverage does not add up.
-#[doc(hidden)]
-#[expect(clippy::panic, reason = "a fuzz target that names no scheme tests nothing")]
-pub fn fuzz(scheme: &str, bytes: &[u8]) {
-    match scheme {
-        "signatures" => fuzz::fuzz(bytes),
-        "codesign" => codesign::fuzz(bytes),
-        _ => panic!("no scheme {scheme}"),
     }
 }
 

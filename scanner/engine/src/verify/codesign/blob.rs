@@ -12,7 +12,7 @@
 
 use crate::finding::{ErrorCode, ScanError};
 use crate::format::{Input, ReadFault};
-use crate::span::Span;
+use crate::span::{Span, SpanSet};
 use std::ops::Range;
 
 const MAGIC: u32 = 0xfade_0cc0;
@@ -177,6 +177,19 @@ impl SuperBlob {
     /// The blob of a slot.
     pub(super) fn slot(&self, slot: u32) -> Option<&Blob> {
         self.blobs.iter().find(|blob| blob.slot == slot)
+    }
+
+    /// Zeros between blobs, which linkers align; what is longer or no zeros is none of it.
+    pub(super) fn alignment(&self) -> Vec<Span> {
+        const LONGEST: u64 = 16;
+        let parts = SpanSet::from_spans(self.blobs.iter().map(|b| b.span).chain([self.index]));
+        let gaps = parts.complement(self.span);
+        let zeros = |gap: &Span| {
+            let place = |at: u64| usize::try_from(at.saturating_sub(self.span.start())).unwrap_or(usize::MAX);
+            let bytes = self.bytes.get(place(gap.start())..place(gap.end()));
+            bytes.is_some_and(|bytes| bytes.iter().all(|b| *b == 0))
+        };
+        gaps.iter().filter(|gap| gap.len() < LONGEST && zeros(gap)).collect()
     }
 
     /// The bytes of a blob, its magic number and length among them.

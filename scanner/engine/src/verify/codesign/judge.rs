@@ -498,6 +498,7 @@ impl Judge<'_> {
     fn excluded(&mut self) {
         let blob = &self.signed.blob;
         let mut excluded: Vec<(Span, Why)> = vec![(blob.index, "index of the SuperBlob")];
+        excluded.extend(blob.alignment().into_iter().map(|span| (span, "alignment")));
         for directory in &self.signed.directories {
             excluded.extend(directory.accounted.iter().map(|span| (span, "CodeDirectory")));
         }

@@ -198,7 +198,11 @@ impl Signed {
 pub(super) fn between_images(slices: &[(Span, &[Signature])]) -> Option<Finding> {
     let who = |signatures: &[Signature]| {
         let code = signatures.iter().find_map(|s| s.code.as_deref())?;
-        let signer = || code.team.clone().or_else(|| signatures.iter().find_map(|s| s.signer.clone()));
+        let signer = || {
+            code.team
+                .clone()
+                .or_else(|| signatures.iter().find_map(|s| s.signer.clone()))
+        };
         (code.kind == "certificate").then(signer).flatten()
     };
     let mut signers: Vec<(Span, String)> = Vec::new();
@@ -222,7 +226,12 @@ pub(super) fn between_images(slices: &[(Span, &[Signature])]) -> Option<Finding>
         }
         (None, None) => return None,
     };
-    Some(finding.key("images").related("image", *first).evidence("scheme", SCHEME))
+    Some(
+        finding
+            .key("images")
+            .related("image", *first)
+            .evidence("scheme", SCHEME),
+    )
 }
 
 /// For fuzzing: `bytes` as a SuperBlob of an image of a few pages, judged to the end. Does nothing but not panic.
