@@ -96,9 +96,9 @@ impl Format for Fat {
         }
         let (wide, count) = start(probe.head)?;
         if count > MOST {
-            // A Java class has a major version there, in the lower half.
-            let class = (45..=120).contains(&(count & 0xffff));
-            return (wide || !class).then_some(Match::LIKELY);
+            // What would be the major version of a class file: a number that no compiler writes makes it a header that lies.
+            let class = !wide && (45..=255).contains(&(count & 0xffff));
+            return (!class).then_some(Match::LIKELY);
         }
         let archs = table(probe.head, wide, count);
         let whole = u32::try_from(archs.len()) == Ok(count) && count > 0;
@@ -137,7 +137,12 @@ impl Format for Fat {
                 "fat: nfat_arch is zero or implausible (mach-o/fat.h, fat_header)",
             );
         }
-        let archs = table(&head, wide, count);
+        // The entries of a table whose length is a lie are none.
+        let archs = if count > MOST {
+            Vec::new()
+        } else {
+            table(&head, wide, count)
+        };
         let stated = Span::saturating_at(8, u64::from(count.min(MOST)).saturating_mul(if wide { 32 } else { 20 }));
         if stated.end() > input.len() {
             past_end(stated, input, out, "fat_arch table");

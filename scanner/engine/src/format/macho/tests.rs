@@ -165,6 +165,19 @@ fn hostile_samples_provoke_their_code() {
 }
 
 #[test]
+fn a_table_of_four_thousand_million_images_is_one_lie_with_a_place() {
+    for magic in [[0xca, 0xfe, 0xba, 0xbe], [0xca, 0xfe, 0xba, 0xbf]] {
+        let bytes = [&magic[..], &[0xff; 4], &[0; 4096]].concat();
+        assert_eq!(matched(&bytes), ("macho-fat", Match::LIKELY));
+        let parse = parse("macho-fat", &bytes);
+        let [finding] = parse.findings() else {
+            panic!("one finding: {:?}", parse.findings());
+        };
+        assert_eq!((finding.code, finding.span), ("malformed", crate::span::Span::new(4, 8)));
+    }
+}
+
+#[test]
 fn a_java_class_is_no_universal_file() {
     for (head, expected) in [
         (&b"\xca\xfe\xba\xbe\0\0\0\x34\0\x10\x0a\0\x03\0\x0d\x07"[..], false),
