@@ -2,8 +2,9 @@
 //!
 //! When a file is signed again with larger pages, the new SuperBlob is shorter and the tail of the old hash table
 //! stays behind it. Slot `i` of that table is the SHA-256 of page `i` of the same file (4 KiB pages, in every file
-//! seen), so the bytes explain themselves: nobody can choose them freely. Anything else in the slack stays padding
-//! that should have been zero.
+//! seen), so the bytes explain themselves: nobody can choose them freely. The end of a signature without a certificate may
+//! follow: an empty set of requirements and an empty message. Anything else in the slack stays padding that should have
+//! been zero.
 //!
 //! A file that was signed with a certificate and later signed again without one can keep the end of its requirements
 //! and the old CMS wrapper there. That cannot be proved by anything else in the file, so it is reported, mildly.
@@ -130,6 +131,10 @@ fn follow(bytes: &[u8], phase: usize, first: u64, pages: &mut Pages<'_, '_>) -> 
         if rest.iter().all(|b| *b == 0) {
             break;
         }
+        if let Some(length) = ad_hoc_end(rest) {
+            at = at.saturating_add(length);
+            break;
+        }
         // The last slot may be cut by the end of the slack.
         let Some(hash) = pages.hash(number)? else {
             return Ok(None);
@@ -142,6 +147,14 @@ fn follow(bytes: &[u8], phase: usize, first: u64, pages: &mut Pages<'_, '_>) -> 
         number = number.saturating_add(1);
     }
     Ok(Some(at))
+}
+
+/// What follows the table in a signature without a certificate: no requirements and an empty message, octet for octet.
+/// How long that is, where only zeros follow.
+fn ad_hoc_end(rest: &[u8]) -> Option<usize> {
+    const END: &[u8] = b"\xfa\xde\x0c\x01\0\0\0\x0c\0\0\0\0\xfa\xde\x0b\x01\0\0\0\x08";
+    let zeros = rest.strip_prefix(END)?.iter().all(|b| *b == 0);
+    zeros.then_some(END.len())
 }
 
 /// The pages of the signed code.

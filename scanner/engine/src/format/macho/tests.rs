@@ -173,7 +173,10 @@ fn a_table_of_four_thousand_million_images_is_one_lie_with_a_place() {
         let [finding] = parse.findings() else {
             panic!("one finding: {:?}", parse.findings());
         };
-        assert_eq!((finding.code, finding.span), ("malformed", crate::span::Span::new(4, 8)));
+        assert_eq!(
+            (finding.code, finding.span),
+            ("malformed", crate::span::Span::new(4, 8))
+        );
     }
 }
 
@@ -668,6 +671,24 @@ fn slack_after_leftover_slots_must_be_zero() {
     assert_eq!(findings(&bytes), [""; 0]);
     bytes[end + 100..end + 120].fill(b'x');
     assert!(findings(&bytes).iter().any(|f| f.starts_with("nonzero-padding")));
+}
+
+#[test]
+fn the_end_of_an_earlier_signature_without_a_certificate_may_follow_its_slots() {
+    const END: &[u8] = b"\xfa\xde\x0c\x01\0\0\0\x0c\0\0\0\0\xfa\xde\x0b\x01\0\0\0\x08";
+    // Slot 4 is that of the last page.
+    let (mut bytes, end) = with_leftover(0, 3, 256);
+    bytes[end + 64..end + 64 + END.len()].copy_from_slice(END);
+    assert_eq!(findings(&bytes), [""; 0]);
+    for at in [0, 11, 12, END.len() - 1, END.len()] {
+        let mut changed = bytes.clone();
+        changed[end + 64 + at] ^= 1;
+        let found = findings(&changed);
+        assert!(
+            found.iter().any(|f| f.starts_with("nonzero-padding")),
+            "{at}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -312,7 +312,12 @@ impl Judge<'_> {
                 self.without_signer(place);
                 return false;
             }
-            Err(fault) => {
+            Err(Unread::Error(error)) => {
+                self.unknown.get_or_insert_with(|| error.message.clone());
+                self.out.errors.push(error);
+                return false;
+            }
+            Err(Unread::Broken(fault)) => {
                 let message = format!("the signature cannot be read: {}", fault.rule);
                 let finding = self.invalid(fault.span, "malformed", message, "malformed");
                 self.out.finding(finding);

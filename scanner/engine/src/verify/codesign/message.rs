@@ -3,8 +3,9 @@
 //! Two attributes that only Apple has say of which CodeDirectories the signer knew: without them an alternate one, which
 //! newer systems prefer, would be anybody's.
 
-use super::blob::{Fault, offset};
+use super::blob::{Fault, Unread, offset};
 use super::directory::Directory;
+use crate::finding::{ErrorCode, ScanError};
 use crate::span::Span;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::cms::ber;
@@ -35,15 +36,16 @@ impl Message {
     /// The message that `content`, which begins at `start`, holds; `None` when there is none.
     ///
     /// # Errors
-    /// When it is not BER; `limit` inside when it is too long to be read.
-    pub(super) fn load(content: &[u8], start: u64) -> Result<Option<Self>, Fault> {
+    /// When it is not BER, or too long to be read.
+    pub(super) fn load(content: &[u8], start: u64) -> Result<Option<Self>, Unread> {
         if content.is_empty() {
             return Ok(None);
         }
         let whole = Span::saturating_at(start, offset(content.len()));
         if whole.len() > LONGEST {
-            let rule = "the message has more than 4 MiB";
-            return Err(Fault { span: whole, rule });
+            let message = "a signature was not verified: its message has more than 4 MiB";
+            let error = ScanError::new(ErrorCode::LimitExceeded, message);
+            return Err(Unread::Error(error.at(start)));
         }
         let (der, used) = ber::to_der(content).map_err(|fault| Fault {
             span: Span::saturating_at(start.saturating_add(fault.offset), 1).intersect(whole),

@@ -196,7 +196,7 @@ fn an_added_library_is_told_with_its_page_and_what_it_hit() {
     assert!(
         finding
             .message
-            .starts_with("1 of 17 pages of 4096 bytes are not those that were signed, by sha256: 0; ")
+            .starts_with("1 of 13 pages of 4096 bytes are not those that were signed, by sha256: 0; ")
     );
     assert!(finding.message.ends_with(
         "the first holds the header and the load commands, of which LC_LOAD_DYLIB /data/added.dylib stands behind LC_CODE_SIGNATURE"
@@ -266,12 +266,23 @@ fn signers_that_do_not_hold_are_told() {
 
 #[test]
 fn thousands_of_signers_are_a_limit_with_a_place() {
-    let found = scan(signed(|s| s.change = |m| m.signers = 3000));
-    assert_eq!(only(&found).intact, Answer::Unknown);
-    let [error] = found.errors.as_slice() else {
-        panic!("one error: {:?}", found.errors);
-    };
-    assert!(error.message.contains("more than 16 signers") && error.offset.is_some());
+    // Each with its own time stamp they are more than is read at all.
+    let cases: [(fn(&mut Message), &str); 2] = [
+        (|m| (m.signers, m.stamp) = (3000, Stamp::None), "more than 16 signers"),
+        (|m| m.signers = 3000, "more than 4 MiB"),
+    ];
+    for (change, expected) in cases {
+        let found = scan(signed(|s| s.change = change));
+        assert_eq!(only(&found).intact, Answer::Unknown);
+        let [error] = found.errors.as_slice() else {
+            panic!("one error: {:?}", found.errors);
+        };
+        assert!(
+            error.message.contains(expected) && error.offset.is_some(),
+            "{}",
+            error.message
+        );
+    }
 }
 
 #[test]
