@@ -2,4 +2,4 @@
 //! excluded and uncovered bytes are the image's length.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| probity_engine::verify::fuzz("codesign", data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| probity_engine::verify::fuzz_codesign(data));
