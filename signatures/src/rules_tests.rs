@@ -34,7 +34,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "bundle-inventory",
-        "info asar=info deno=info dotnet=info nexe=info node-sea=info pkg=info pyinstaller=info",
+        "info asar=info bun=info deno=info dotnet=info nexe=info node-sea=info pkg=info pyinstaller=info",
     ),
     ("bundled-code", "low files=medium handler=low imports=high package=low"),
     ("conditional-prompt", "medium content=medium date=medium"),

@@ -1,14 +1,7 @@
 //! One or more valid files of every format.
 
 use super::Sample;
-use crate::build::bundle::{
-    asar::Asar,
-    deno::Deno,
-    dotnet::DotNet,
-    node::{Nexe, Pkg},
-    pyinstaller::{PyInstaller, Pyz},
-    sea::Sea,
-};
+use crate::build::bundle::{asar::Asar, deno::Deno, pyinstaller::Pyz, sea::Sea};
 use crate::build::macho::{Cpu, Fat, MachO};
 use crate::build::sevenzip::{Coding, SevenZip};
 use crate::build::zip::{Descriptor, Entry, Zip};
@@ -133,12 +126,7 @@ fn bundles() -> Vec<Sample> {
         Sample::plain("node-sea-in-elf", "elf", Sea::new().in_elf()),
         Sample::new("deno", "deno", Deno::new().built()),
         Sample::plain("deno-in-elf", "elf", Deno::new().in_elf()),
-        Sample::new("pyinstaller", "pyinstaller", PyInstaller::new().built()),
         Sample::plain("pyz", "pyz", Pyz::new().build()),
-        Sample::plain("nexe", "nexe", Nexe::new().build()),
-        Sample::plain("nexe-in-elf", "elf", Nexe::new().in_elf()),
-        Sample::plain("pkg-in-elf", "elf", Pkg::new(1).in_elf()),
-        Sample::plain("dotnet", "elf", DotNet::new(6).build()),
         Sample::new("asar", "asar", Asar::new().built()),
     ]
 }

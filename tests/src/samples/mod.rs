@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    const FORMATS: [&str; 59] = [
+    const FORMATS: [&str; 57] = [
         "png",
         "jpeg",
         "gif",
@@ -111,9 +111,7 @@ mod tests {
         "bun",
         "node-sea",
         "deno",
-        "pyinstaller",
         "pyz",
-        "nexe",
         "asar",
         "pickle",
         "npy",

@@ -4,7 +4,7 @@ use super::graph::{Module, Offsets, Pointer, rooted};
 use super::records;
 use crate::fact::Fact;
 use crate::finding::{ErrorCode, Finding, ScanError, code};
-use crate::format::{Input, Parse, ReadFault};
+use crate::format::{Input, Parse, ReadFault, bundle};
 use crate::ledger::{Fill, Gaps, Region, Role};
 use crate::name::{hidden, printable};
 use crate::span::{Span, SpanSet};
@@ -68,6 +68,10 @@ pub(super) fn claim(
     out.leaf(table, Role::Table, "module table");
     let names = names(input, payload, modules, out)?;
     nested(payload, modules, &names, out);
+    let entry = usize::try_from(payload.offsets.entry_point_id).unwrap_or(usize::MAX);
+    let entry: Vec<String> = names.get(entry).map(|name| printable(name)).into_iter().collect();
+    let members = u64::try_from(modules.len()).unwrap_or(u64::MAX);
+    bundle::bundle("bun", &entry, members, Vec::new(), table, out);
     let code = bytecode(input, payload, modules, out)?;
     if let Some(span) = payload.argv {
         out.leaf(span, Role::Text, "compile_exec_argv");

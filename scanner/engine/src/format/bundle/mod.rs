@@ -49,7 +49,14 @@ const LONGEST_NAME: u64 = 4096;
 const LISTED: usize = 64;
 
 /// Emits what a bundle is.
-fn bundle(kind: &'static str, entry: &[String], members: u64, flags: Vec<String>, span: Span, out: &mut Parse) {
+pub(super) fn bundle(
+    kind: &'static str,
+    entry: &[String],
+    members: u64,
+    flags: Vec<String>,
+    span: Span,
+    out: &mut Parse,
+) {
     out.fact(Fact::Bundle(Box::new(Bundle {
         kind,
         entry: entry.iter().take(LISTED).map(|e| e.as_str().into()).collect(),

@@ -50,7 +50,7 @@ impl Format for Sea {
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let flags = flags(probe.head)?;
-        if header(probe.head, Some(probe.length)).is_some() {
+        if header(probe.head, None).is_some() {
             Some(Match::CERTAIN)
         } else {
             (flags <= FLAGS).then_some(Match::LIKELY)

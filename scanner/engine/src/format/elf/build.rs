@@ -8,8 +8,8 @@
 //! | stack not executable | `PT_GNU_STACK`, when there is one |
 //! | stack canaries, checked string functions | `__stack_chk_fail`, `.._chk` among the dynamic symbols; of C and C++ only |
 //!
-//! A program of Go is static and not position independent as a rule, so nothing of this is missing in it. Libraries are
-//! not asked.
+//! A program of Go is not position independent as a rule, and neither is one that is linked statically, so nothing of this
+//! is missing in them. Libraries are not asked.
 
 use super::header::{Fields, Header};
 use super::section::{Section, Sections};
@@ -73,7 +73,7 @@ pub(super) fn describe(
             (build.span, build.modules) = (span, built.modules);
         }
     }
-    if program {
+    if program && dynamic.is_some() {
         let names = of(named(b".dynstr"), MOST_NAMES).map(|(_, bytes)| bytes);
         build.missing = missing(header, segments, &flags, build.toolchain, names.as_deref());
     }
@@ -104,11 +104,11 @@ fn missing(
         return missing;
     }
     check(header.e_type == elf::ET_DYN, "position-independent code (PIE)");
-    if segments.first(elf::PT_DYNAMIC).is_some() {
-        let relro = segments.first(elf::PT_GNU_RELRO).is_some();
-        check(relro, "read-only relocations (RELRO)");
-        check(flags.now, "immediate binding (BIND_NOW)");
-    }
+    check(
+        segments.first(elf::PT_GNU_RELRO).is_some(),
+        "read-only relocations (RELRO)",
+    );
+    check(flags.now, "immediate binding (BIND_NOW)");
     // Without names of glibc nothing says whether its checks would be called.
     if let Some(names) = names.filter(|n| toolchain == "c" && memchr::memmem::find(n, b"GLIBC_").is_some()) {
         let has = |name: &[u8]| memchr::memmem::find(names, name).is_some();

@@ -14,6 +14,11 @@ pub(super) fn point(header: &Header, sections: &Sections<'_>, segments: &Segment
     if !matches!(header.e_type, elf::ET_EXEC | elf::ET_DYN) || header.e_entry == 0 || segments.list.is_empty() {
         return;
     }
+    // A library of data (ICU's tables) keeps the linker's default entry, and there is nothing in it that could run.
+    let executable = segments.loads().any(|(_, s)| s.has(elf::PF_X));
+    if header.e_type == elf::ET_DYN && !executable && segments.first(elf::PT_INTERP).is_none() {
+        return;
+    }
     let Some((offset, load)) = segments.locate(header.e_entry) else {
         let field = Span::saturating_at(24, header.layout.word());
         out.malformed(field, "elf: e_entry lies in no PT_LOAD (gABI, ELF Header)");

@@ -89,16 +89,51 @@ fn an_initialiser_in_data_is_told_and_one_in_code_is_not() {
 
 #[test]
 fn missing_protections_are_one_inventory_entry() {
-    let bytes = elf::small();
-    assert_eq!(told(&bytes), ["hardening"]);
-    let Some(Value::List(missing)) = evidence(&bytes, "hardening", "missing") else {
-        panic!("a list of what is missing")
+    const FLAGS: u64 = 30;
+    const BIND_NOW: u64 = 8;
+    let missing = |bytes: &[u8]| match evidence(bytes, "hardening", "missing") {
+        Some(Value::List(missing)) => missing,
+        _ => Vec::new(),
     };
-    assert_eq!(missing, ["position-independent code (PIE)"]);
-    let mut pie = bytes;
-    pie[16] = 3;
-    // Without a dynamic table or an interpreter it is a library.
-    assert_eq!(told(&pie), [""; 0]);
+    let mut program = elf::asking(1, "libinert.so");
+    let usual = [
+        "position-independent code (PIE)",
+        "read-only relocations (RELRO)",
+        "immediate binding (BIND_NOW)",
+    ];
+    assert_eq!(missing(&program), usual);
+    let bound = elf::dynamic(b"\0libinert.so\0", &[(1, 1), (FLAGS, BIND_NOW)]);
+    assert_eq!(missing(&bound), usual[..2]);
+    let glibc = elf::dynamic(b"\0libc.so.6\0GLIBC_2.34\0__stack_chk_fail\0", &[(1, 1)]);
+    // Names count where the section of dynamic names holds them.
+    assert_eq!(missing(&glibc), usual);
+    // A library is not asked, nor is what is linked statically.
+    program[16] = 3;
+    assert_eq!(told(&program), [""; 0]);
+    assert_eq!(told(&elf::small()), [""; 0]);
+}
+
+#[test]
+fn a_library_without_code_has_no_entry_and_a_program_has() {
+    let mut data = elf::Elf {
+        entry: Some(0x40_0000),
+        ..elf::Elf::new(true, false)
+    }
+    .build();
+    assert!(told(&data).contains(&"suspicious-entry/entry-outside-sections".to_owned()));
+    data[16] = 3;
+    assert!(told(&data).contains(&"suspicious-entry/entry-outside-sections".to_owned()));
+    for header in 0..5 {
+        let at = 64 + header * 56;
+        if data[at..at + 4] == [1, 0, 0, 0] {
+            data[at + 4] &= !1;
+        }
+    }
+    assert!(
+        !told(&data).iter().any(|t| t.starts_with("suspicious-entry")),
+        "{:?}",
+        told(&data)
+    );
 }
 
 #[test]
