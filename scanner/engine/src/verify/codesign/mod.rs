@@ -238,7 +238,7 @@ pub(super) fn between_images(slices: &[(Span, &[Signature])]) -> Option<Finding>
 ///
 /// # Panics
 /// When coverage does not add up.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub fn fuzz(bytes: &[u8]) {
     use super::{Artifact, Coverage, Outcome, Pages, TrustStore};
     const CODE: u64 = 0x4000;
     let length = blob::offset(bytes.len()).saturating_add(CODE);
