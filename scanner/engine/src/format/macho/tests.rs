@@ -7,6 +7,7 @@
 )]
 
 use crate::fact::Fact;
+use crate::finding::code;
 use crate::format::Parse;
 use crate::identify::{HEAD, Match, Probe, TAIL, identify};
 use crate::ledger::Ledger;
@@ -66,7 +67,9 @@ fn findings(bytes: &[u8]) -> Vec<String> {
         .artifacts
         .iter()
         .flat_map(|a| &a.findings)
-        .filter(|f| f.severity >= Severity::Low);
+        .filter(|f| f.severity >= Severity::Low)
+        // What is changed here was signed: that is told too, and looked at where signatures are verified.
+        .filter(|f| !matches!(f.finding.code, code::SIGNATURE_INVALID | code::UNCOVERED_BYTES));
     all.map(|f| {
         format!(
             "{} {} {}",

@@ -26,6 +26,7 @@ mod identity;
 mod judge;
 mod message;
 mod requirement;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
