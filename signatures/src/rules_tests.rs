@@ -165,7 +165,7 @@ const CODES: &[(&str, &str)] = &[
     ("signature-time", "info broken=medium none=info"),
     (
         "signature-unanchored",
-        "info broken=medium expired=low purpose=medium self-signed=low",
+        "info broken=medium claimed=high expired=low purpose=medium self-signed=low",
     ),
     ("signature-weak", "low beside=info"),
     ("signed-file-changed", "high link=high"),

@@ -44,6 +44,7 @@ pub(super) static ROWS: &[Row] = &[
     row("code changed after signing", "ad-hoc signed Mach-O image", ("signature-invalid", "ad-hoc"), Built("a byte of the second page changed", patched), Benign("macho-arm64")),
     row("alternate CodeDirectory that nobody signed", MACHO, ("signature-invalid", "cdhashes"), Built("a CodeDirectory over SHA-256 that the message does not list", || alternates(false)), Built("two CodeDirectories, both listed", || alternates(true))),
     row("bytes hidden in the signature", MACHO, ("uncovered-bytes", ""), Built("an unsigned attribute that names a host", hidden), Built("the image as it was signed", sound)),
+    row("team of a known publisher by another root", MACHO, ("signature-unanchored", "claimed"), Built("a certificate of our own that bears Anthropic's team", || by("Q6L2SF6YDW", Cpu::Arm64)), Built("the image as it was signed", sound)),
     row("images by different signers", "universal file", ("mixed-signers", ""), Built("an image of another team", || universal("OTHERTEAM1")), Built("two images of one team", || universal(TEAM))),
     row("images by different signers", "universal file", ("mixed-signers", "unsigned"), Built("an image that nobody signed", || universal("")), Built("two images of one team", || universal(TEAM))),
 ];
@@ -99,6 +100,15 @@ fn changed(name: &str) -> Vec<u8> {
     (tamper.apply)(&sound()).expect("a built image has a place for it")
 }
 
+fn by(team: &'static str, cpu: Cpu) -> Vec<u8> {
+    let signing = CodeSigning {
+        team,
+        unit: team,
+        ..CodeSigning::default()
+    };
+    signing.sign(&image(cpu))
+}
+
 fn patched() -> Vec<u8> {
     let mut bytes = image(Cpu::Arm64);
     bytes[0x1000] ^= 1;
@@ -128,13 +138,11 @@ fn hidden() -> Vec<u8> {
 
 /// An image for x86-64 by `team`, or by nobody, beside one by the team of the fixtures.
 fn universal(team: &'static str) -> Vec<u8> {
-    let signing = CodeSigning {
-        team,
-        unit: team,
-        ..CodeSigning::default()
+    let other = if team.is_empty() {
+        image(Cpu::X86_64)
+    } else {
+        by(team, Cpu::X86_64)
     };
-    let intel = image(Cpu::X86_64);
-    let other = if team.is_empty() { intel } else { signing.sign(&intel) };
     Fat {
         slices: vec![(Cpu::X86_64, 12, other), (Cpu::Arm64, 14, sound())],
         ..Fat::new(false)

@@ -264,22 +264,28 @@ impl Judge<'_> {
         good
     }
 
-    /// The team that the CodeDirectory names is that of the certificate.
+    /// The team that the CodeDirectory names is that of the certificate, and it is a team where Apple says so.
     fn team(&mut self, who: &identity::Identity, place: Span) {
         let team = self.first().and_then(|d| d.team.clone());
-        match (team, &who.unit) {
-            (Some(team), unit) if unit.as_ref() != Some(&team) => {
-                let unit = unit.as_deref().unwrap_or("none");
-                let text = format!("the code says that its team is {team}, the signer's certificate says {unit}");
-                let finding = self.invalid(place, "team", text, "team");
-                self.out
-                    .finding(finding.evidence("team", team).evidence("certificate", unit));
-            }
-            (_, Some(unit)) if who.apple => {
-                let pin = probity_signatures::trust::publisher_by_pin(&format!("apple:{unit}"));
-                self.report.publisher = pin.map(str::to_owned);
-            }
-            _ => {}
+        if let Some(team) = team.filter(|team| who.unit.as_ref() != Some(team)) {
+            let unit = who.unit.as_deref().unwrap_or("none");
+            let text = format!("the code says that its team is {team}, the signer's certificate says {unit}");
+            let finding = self.invalid(place, "team", text, "team");
+            self.out
+                .finding(finding.evidence("team", team).evidence("certificate", unit));
+            return;
+        }
+        let Some(unit) = &who.unit else { return };
+        let pins = vec![format!("apple:{unit}")];
+        let publisher = probity_signatures::trust::publisher(&pins);
+        if who.apple {
+            self.report.pins = pins;
+            self.report.publisher = publisher.map(str::to_owned);
+        } else if let Some(publisher) = publisher {
+            let text =
+                format!("the signer calls itself the team of {publisher}, and no root of Apple's vouches for it");
+            let finding = Finding::new(code::SIGNATURE_UNANCHORED, place, text).case("claimed");
+            self.out.finding(finding.key("team").evidence("team", unit.as_str()));
         }
     }
 

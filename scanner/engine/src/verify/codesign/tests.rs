@@ -265,6 +265,15 @@ fn signers_that_do_not_hold_are_told() {
 }
 
 #[test]
+fn a_known_team_by_a_root_that_is_not_apples_is_a_claim() {
+    // The root of the fixtures is known: it vouches for a publisher, and assigns no teams.
+    let found = scan(signed(|s| (s.team, s.unit) = ("Q6L2SF6YDW", "Q6L2SF6YDW")));
+    assert_eq!(said(&found), ["signature-unanchored claimed"]);
+    assert_eq!((only(&found).intact, &only(&found).publisher), (Answer::Yes, &None));
+    assert!(!only(&found).meets("apple:Q6L2SF6YDW"));
+}
+
+#[test]
 fn thousands_of_signers_are_a_limit_with_a_place() {
     // Each with its own time stamp they are more than is read at all.
     let cases: [(fn(&mut Message), &str); 2] = [
