@@ -220,13 +220,18 @@ mod tests {
     use super::*;
 
     fn set(expression: &[u8]) -> Vec<u8> {
-        let mut out = vec![0xfa, 0xde, 0x0c, 0x01];
-        let length = 12 + expression.len() as u32;
-        for value in [20 + length, 1, DESIGNATED, 20, REQUIREMENT, length, EXPRESSION] {
-            out.extend(value.to_be_bytes());
-        }
-        out.extend(expression);
-        out
+        let length = u32::try_from(expression.len()).unwrap().saturating_add(12);
+        let header = [
+            0xfade_0c01,
+            length.saturating_add(20),
+            1,
+            DESIGNATED,
+            20,
+            REQUIREMENT,
+            length,
+            EXPRESSION,
+        ];
+        [words(&header), expression.to_vec()].concat()
     }
 
     fn words(words: &[u32]) -> Vec<u8> {

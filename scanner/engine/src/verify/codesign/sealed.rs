@@ -25,7 +25,7 @@ impl Judge<'_> {
                     Some(Outcome::Pages(found)) => {
                         wrong = wrong.saturating_add(found.wrong);
                         wrong = wrong.saturating_add(pages.saturating_sub(found.count));
-                        let base = span.start() / size;
+                        let base = span.start().checked_div(size).unwrap_or(0);
                         places.extend(found.first_wrong.iter().map(|n| base.saturating_add(*n)));
                         places.extend((found.count < pages).then(|| base.saturating_add(found.count)));
                     }

@@ -1,3 +1,12 @@
+//! What is said of images that are signed by a key of our own, and of those that were tampered with.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::panic,
+    reason = "tests compute with small numbers, and stop where one is not what they expect"
+)]
+
 use super::super::{Answer, ChainAnswer, Signature, TrustStore};
 use crate::artifact::Artifact;
 use crate::pipeline::{Options, Scanner};
@@ -276,7 +285,8 @@ fn a_known_team_by_a_root_that_is_not_apples_is_a_claim() {
 #[test]
 fn thousands_of_signers_are_a_limit_with_a_place() {
     // Each with its own time stamp they are more than is read at all.
-    let cases: [(fn(&mut Message), &str); 2] = [
+    type Case = (fn(&mut Message), &'static str);
+    let cases: [Case; 2] = [
         (|m| (m.signers, m.stamp) = (3000, Stamp::None), "more than 16 signers"),
         (|m| m.signers = 3000, "more than 4 MiB"),
     ];
@@ -297,7 +307,7 @@ fn thousands_of_signers_are_a_limit_with_a_place() {
 #[test]
 fn values_that_nest_without_end_are_a_broken_message() {
     for bomb in [
-        vec![0x30, 0x80].repeat(100_000),
+        [0x30, 0x80].repeat(100_000),
         vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
         vec![0x1f; 64],
     ] {
