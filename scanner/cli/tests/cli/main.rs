@@ -10,6 +10,7 @@ mod changing;
 mod declare;
 mod declared;
 mod determinism;
+mod diff;
 mod doctor;
 mod exit_codes;
 mod explain;

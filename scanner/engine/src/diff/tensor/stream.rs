@@ -260,29 +260,53 @@ fn bits(element: Element, a: &[u8], b: &[u8]) -> (Option<u64>, u64) {
     }
 }
 
-/// Adds the chunk's sums; differences that are not finite become zero, so that one NaN does not hide the rest.
-fn sums(base: &mut [f32], d: &mut [f32], out: &mut Measure) {
-    let (mut old, mut new, mut energy, mut largest, mut bad) = ([0f64; 8], [0f64; 8], [0f64; 8], 0f32, 0u64);
-    for (base, d) in base.chunks_mut(8).zip(d.chunks_mut(8)) {
-        for (lane, (x, d)) in base.iter_mut().zip(d).enumerate() {
+/// Sums in eight lanes, which the compiler keeps in registers.
+#[derive(Default)]
+struct Lanes {
+    old: [f64; 8],
+    new: [f64; 8],
+    energy: [f64; 8],
+    largest: [f32; 8],
+    bad: [u32; 8],
+}
+
+impl Lanes {
+    fn add(&mut self, base: &mut [f32], d: &mut [f32]) {
+        let sums = self.old.iter_mut().zip(&mut self.new).zip(&mut self.energy);
+        let counts = self.largest.iter_mut().zip(&mut self.bad);
+        let values = base.iter_mut().zip(d);
+        for (((x, d), ((old, new), energy)), (largest, bad)) in values.zip(sums).zip(counts) {
             let finite = d.abs() < f32::INFINITY && x.abs() < f32::INFINITY;
-            bad += u64::from(!finite);
+            *bad += u32::from(!finite);
             *d = if finite { *d } else { 0.0 };
             *x = if finite { *x } else { 0.0 };
-            let (x, e) = (f64::from(*x), f64::from(*d));
-            let y = x + e;
-            if let (Some(old), Some(new), Some(energy)) = (old.get_mut(lane), new.get_mut(lane), energy.get_mut(lane)) {
-                *old += x * x;
-                *new += y * y;
-                *energy += e * e;
-            }
-            largest = largest.max(d.abs());
+            let (old_value, change) = (f64::from(*x), f64::from(*d));
+            let new_value = old_value + change;
+            *old += old_value * old_value;
+            *new += new_value * new_value;
+            *energy += change * change;
+            *largest = if d.abs() > *largest { d.abs() } else { *largest };
         }
     }
-    out.old_energy += old.iter().sum::<f64>();
-    out.new_energy += new.iter().sum::<f64>();
-    out.energy += energy.iter().sum::<f64>();
-    out.largest = out.largest.max(f64::from(largest));
+}
+
+/// Adds the chunk's sums; differences that are not finite become zero, so that one NaN does not hide the rest.
+fn sums(base: &mut [f32], d: &mut [f32], out: &mut Measure) {
+    let mut lanes = Lanes::default();
+    let (base_whole, base_rest) = base.as_chunks_mut::<8>();
+    let (d_whole, d_rest) = d.as_chunks_mut::<8>();
+    for (base, d) in base_whole.iter_mut().zip(d_whole) {
+        lanes.add(base, d);
+    }
+    lanes.add(base_rest, d_rest);
+    out.old_energy += lanes.old.iter().sum::<f64>();
+    out.new_energy += lanes.new.iter().sum::<f64>();
+    out.energy += lanes.energy.iter().sum::<f64>();
+    out.largest = lanes
+        .largest
+        .iter()
+        .fold(out.largest, |most, x| most.max(f64::from(*x)));
+    let bad = lanes.bad.iter().fold(0u64, |n, x| n.saturating_add(u64::from(*x)));
     out.nonfinite = out.nonfinite.saturating_add(bad);
 }
 
