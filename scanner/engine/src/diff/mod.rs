@@ -175,7 +175,6 @@ pub struct TensorChange {
     pub(crate) layer: Option<u32>,
     pub(crate) mlp: bool,
     pub(crate) embedding: bool,
-    pub(crate) matrix: bool,
     /// The rank of a low-rank change.
     pub(crate) directions: Option<u32>,
 }

@@ -314,12 +314,11 @@ impl<'a> Sides<'a> for (Side<'_, 'a>, Side<'_, 'a>) {
 /// behind `-`, `.` or `_`, and versions.
 fn rotating(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
-    for (n, level) in key.split_inclusive(['/', '!']).enumerate() {
+    for level in key.split_inclusive(['/', '!']) {
         let (name, end) = match level.strip_suffix(['/', '!']) {
             Some(name) => (name, level.get(name.len()..).unwrap_or_default()),
             None => (level, ""),
         };
-        let _ = n;
         let parts = name.split_inclusive(['-', '.', '_']);
         for part in parts {
             let (word, mark) = match part.strip_suffix(['-', '.', '_']) {

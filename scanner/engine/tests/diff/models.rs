@@ -4,6 +4,7 @@ use crate::common::{all, files, told, trees};
 use probity_engine::artifact::Verdict;
 use probity_engine::diff::{Comparison, TensorKind};
 use probity_tests::build::pairs::Model;
+use probity_tests::build::safetensors::{SafeTensors, Tensor};
 
 fn looks(diff: &Comparison) -> &str {
     diff.model.as_ref().map_or("no model", |m| m.looks)
@@ -245,4 +246,30 @@ fn archives_of_torch_have_the_names_of_their_pickle() {
         told(&diff)
     );
     assert_eq!(diff.model.unwrap().changes.len(), 1);
+}
+
+#[test]
+fn steps_between_integers_are_no_hidden_bits() {
+    let ids = |last: i64| {
+        let data = [5i64, 6, last].iter().flat_map(|v| v.to_le_bytes()).collect();
+        SafeTensors {
+            tensors: vec![Tensor::new("position_ids", "I64", &[3], data)],
+            align: 8,
+            ..SafeTensors::default()
+        }
+        .build()
+    };
+    let diff = files(&ids(6), &ids(7));
+    assert!(told(&diff).is_empty(), "{:?}", told(&diff));
+}
+
+#[test]
+fn a_model_of_another_size_is_another_model() {
+    let mut larger = Model::new(2);
+    for tensor in larger.tensors.iter_mut().filter(|t| t.shape.len() == 2) {
+        tensor.shape[0] *= 2;
+        let again = tensor.values.clone();
+        tensor.values.extend(again);
+    }
+    assert_eq!(looks(&against(&larger.safetensors("F32"), 2)), "different-model");
 }

@@ -141,9 +141,10 @@ impl Element {
             Self::F64 => 32,
             Self::F32 => 8,
             Self::F16 | Self::Bf16 => 4,
-            Self::I64 | Self::I32 | Self::U64 | Self::U32 => 8,
-            Self::I8 | Self::U8 | Self::I16 | Self::U16 => 2,
+            Self::I8 | Self::U8 => 2,
             Self::F8E4M3 | Self::F8E5M2 => 1,
+            // Wider integers are indices and counts: a small step is no hidden bit.
+            Self::I64 | Self::I32 | Self::I16 | Self::U64 | Self::U32 | Self::U16 => 0,
             Self::Bool | Self::Quant(_) => 0,
         }
     }
@@ -165,7 +166,7 @@ impl Element {
     /// Decodes `bytes` into as many floats as fit both; the rest of `out` is left alone.
     pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
         match self {
-            Self::F32 => each(bytes, out, |b| f32::from_le_bytes(b)),
+            Self::F32 => each(bytes, out, f32::from_le_bytes),
             Self::Bf16 => each(bytes, out, |b: [u8; 2]| {
                 f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
             }),
@@ -188,7 +189,7 @@ impl Element {
     /// Decodes to 64-bit floats: for types that 32 bits do not hold.
     pub(super) fn decode_wide(self, bytes: &[u8], out: &mut [f64]) {
         match self {
-            Self::F64 => each(bytes, out, |b| f64::from_le_bytes(b)),
+            Self::F64 => each(bytes, out, f64::from_le_bytes),
             Self::I64 => each(bytes, out, |b| i64::from_le_bytes(b) as f64),
             Self::U64 => each(bytes, out, |b| u64::from_le_bytes(b) as f64),
             Self::I32 => each(bytes, out, |b| f64::from(i32::from_le_bytes(b))),

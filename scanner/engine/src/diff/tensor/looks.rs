@@ -63,12 +63,18 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
     let full = count(TensorKind::Changed) + count(TensorKind::Sparse) + count(TensorKind::Bytes);
     let unread = count(TensorKind::Unread);
     let moved = count(TensorKind::Renamed) + count(TensorKind::Reshaped);
-    let touched = cast + requantised + low_bits + low_rank + full + count(TensorKind::Resized);
+    let resized = count(TensorKind::Resized);
+    let touched = cast + requantised + low_bits + low_rank + full + resized;
     let edits = edits(model, changes);
     let mut parts: Vec<String> = Vec::new();
     if model.compared == 0 {
         model.looks = "different-model";
         model.summary = "no tensor of one model is in the other".to_owned();
+        return;
+    }
+    if (resized as u64).saturating_mul(2) > model.compared {
+        model.looks = "different-model";
+        model.summary = format!("{resized} of {} tensors of one name have other shapes", model.compared);
         return;
     }
     let types: BTreeSet<String> = changes
@@ -93,7 +99,8 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
             .filter_map(|c| c.layer)
             .collect();
         parts.push(format!(
-            "{low_rank} tensors in {} layers changed by low-rank updates",
+            "{} changed by low-rank updates, in {} layers",
+            tensors(low_rank),
             layers.len().max(1)
         ));
         "lora-merged"
@@ -106,7 +113,8 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
         sizes.sort_by(f64::total_cmp);
         let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0.0);
         parts.push(format!(
-            "{full} tensors changed in all directions, by {:.2} % at the median",
+            "{} changed in all directions, by {:.2} % at the median",
+            tensors(full),
             median * 100.0
         ));
         if median > 0.9 { "other-weights" } else { "fine-tuned" }
@@ -117,10 +125,10 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
         ));
         "re-quantised"
     } else if cast > 0 {
-        parts.push(format!("{cast} tensors are exact casts ({})", types.join(", ")));
+        parts.push(format!("{} exact casts ({})", are(cast), types.join(", ")));
         "cast"
     } else if low_bits > 0 {
-        parts.push(format!("{low_bits} tensors differ in their lowest bits only"));
+        parts.push(format!("{} in the lowest bits only", differs(low_bits)));
         "low-bits"
     } else if full > 0 {
         "fine-tuned"
@@ -130,7 +138,7 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
         "resized"
     };
     if low_bits > 0 && model.looks != "low-bits" {
-        parts.push(format!("{low_bits} differ in their lowest bits only"));
+        parts.push(format!("{} in the lowest bits only", differs(low_bits)));
     }
     if matches!(model.looks, "edited" | "lora-merged" | "fine-tuned") && cast + requantised > 0 {
         parts.push(format!(
@@ -157,6 +165,24 @@ pub(super) fn name(model: &mut Model, changes: &[TensorChange]) {
         parts.push(format!("all {} tensors are identical", model.compared));
     }
     model.summary = parts.join(", ");
+}
+
+fn tensors(n: usize) -> String {
+    if n == 1 {
+        "1 tensor".to_owned()
+    } else {
+        format!("{n} tensors")
+    }
+}
+
+fn are(n: usize) -> String {
+    let verb = if n == 1 { "is" } else { "are" };
+    format!("{} {verb}", tensors(n))
+}
+
+fn differs(n: usize) -> String {
+    let verb = if n == 1 { "differs" } else { "differ" };
+    format!("{} {verb}", tensors(n))
 }
 
 fn places(edits: &[&TensorChange]) -> String {
@@ -218,13 +244,20 @@ pub(in crate::diff) fn findings(model: &Model) -> Vec<Finding> {
         } else {
             "some"
         };
-        let message = match low.len() {
-            1 => format!(
-                "{} elements of {} differ in their lowest {bits} bits, and in no other: training does not do that",
-                changed, first.name
-            ),
-            n => format!("{changed} elements of {n} tensors differ in their lowest {bits} bits, and in no other"),
+        let whom = match low.len() {
+            1 => first.name.clone(),
+            n => tensors(n),
         };
+        let (elements, what) = match changed {
+            1 => ("1 element".to_owned(), "differs"),
+            n => (format!("{n} elements"), "differ"),
+        };
+        let place = if bits == 1 {
+            "the lowest bit".to_owned()
+        } else {
+            format!("the lowest {bits} bits")
+        };
+        let message = format!("{elements} of {whom} {what} in {place} and in no other: training does not do that");
         let finding = Finding::new(code::TENSOR_LOW_BITS_CHANGE, none, message)
             .case(case)
             .evidence("tensors", Value::List(names))

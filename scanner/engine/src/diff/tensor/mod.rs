@@ -554,13 +554,13 @@ fn judge(out: &mut TensorChange, m: &Measure, a: Element, b: Element, n: u64, co
         captured: s.top(sketch::DIRECTIONS),
     });
     let low_bits = (a == b && m.changed > 0).then(|| u64::BITS.saturating_sub(m.mask.leading_zeros()));
-    out.low_bits = low_bits.filter(|bits| *bits > 0 && *bits <= a.low_bits());
+    // A step of one between small integers is in the lowest bit too: a payload needs room.
+    let room = a.mantissa().is_some() || n >= 1024;
+    out.low_bits = low_bits.filter(|bits| room && *bits > 0 && *bits <= a.low_bits());
     let norms = (m.old_energy > 0.0).then(|| (m.new_energy / m.old_energy).sqrt());
     out.kind = if out.low_bits.is_some() {
         TensorKind::LowBits
-    } else if a != b && m.not_rounded == 0 && a.mantissa().is_some() && b.mantissa().is_some() {
-        TensorKind::Cast
-    } else if a != b && m.changed == 0 {
+    } else if a != b && (m.changed == 0 || (m.not_rounded == 0 && a.mantissa().is_some() && b.mantissa().is_some())) {
         TensorKind::Cast
     } else if permuted && relative > coarse.max(0.01) && norms.is_some_and(|r| (r - 1.0).abs() < 0.05) {
         out.note = Some("converters to GGUF reorder its rows: only its norm was compared".to_owned());
@@ -574,9 +574,15 @@ fn judge(out: &mut TensorChange, m: &Measure, a: Element, b: Element, n: u64, co
     } else {
         TensorKind::Changed
     };
+    if matches!(
+        out.kind,
+        TensorKind::Cast | TensorKind::Requantised | TensorKind::Permuted
+    ) {
+        // Of rounding, or of another order of rows, directions say nothing.
+        out.rank = None;
+    }
     out.mlp = names::role(&out.name) == names::Role::Mlp;
     out.embedding = names::role(&out.name) == names::Role::Embedding;
-    out.matrix = columns > 1 && rows > 1;
     if out.kind == TensorKind::LowRank {
         out.directions = low;
     }

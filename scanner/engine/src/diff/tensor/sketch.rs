@@ -57,8 +57,8 @@ impl Spectrum {
 impl Sketch {
     /// An empty sketch; `None` when the matrix is too thin to have a rank worth knowing, or too large.
     pub(super) fn new(rows: usize, columns: usize, name: &str) -> Option<Self> {
-        let (short, long) = (rows.min(columns), rows.max(columns));
-        if short < 4 || short > LONGEST || columns > LONGEST_ROW {
+        let short = rows.min(columns);
+        if !(4..=LONGEST).contains(&short) || columns > LONGEST_ROW {
             return None;
         }
         let fold_columns = columns >= rows;
@@ -69,7 +69,6 @@ impl Sketch {
         };
         let signs = [signs(), signs()];
         let room = short.checked_mul(DIRECTIONS)?;
-        let _ = long;
         Some(Self {
             rows,
             columns,
@@ -216,7 +215,7 @@ fn eigen(mut m: Square) -> (Vec<f64>, Square) {
             .flat_map(|i| (0..i).map(move |j| (i, j)))
             .map(|(i, j)| at(&m, i, j).powi(2))
             .sum();
-        if !(off > size * 1e-26) {
+        if off.is_nan() || off <= size * 1e-26 {
             break;
         }
         for p in 0..R {
