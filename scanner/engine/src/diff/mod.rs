@@ -177,6 +177,8 @@ pub struct TensorChange {
     pub(crate) embedding: bool,
     /// The rank of a low-rank change.
     pub(crate) directions: Option<u32>,
+    /// The same of a change that rounding may explain, until its siblings are known.
+    pub(crate) hidden: Option<u32>,
 }
 
 /// A tensor that one side alone has.

@@ -273,3 +273,18 @@ fn a_model_of_another_size_is_another_model() {
     }
     assert_eq!(looks(&against(&larger.safetensors("F32"), 2)), "different-model");
 }
+
+#[test]
+fn an_edit_below_the_rounding_of_a_quantised_type_is_still_one() {
+    let base = Model::new(8);
+    // A hundredth of the weights' size: less than what Q8_0 is allowed to be off by.
+    let edited = base.clone().low_rank("layers.3.mlp.down_proj", 1, 0.015);
+    let diff = files(&base.gguf(), &edited.gguf());
+    assert_eq!(told(&diff), ["tensor-low-rank-edit mlp"], "{:?}", diff.model);
+    let diff = files(&base.safetensors("F32"), &edited.gguf());
+    assert!(
+        told(&diff).contains(&"tensor-low-rank-edit mlp".to_owned()),
+        "{:?}",
+        diff.model
+    );
+}

@@ -13,9 +13,15 @@ const EDIT_RANK: u32 = 4;
 const EXAMPLES: usize = 16;
 
 /// Marks what a copy in another type does not explain: a change of more than four times the median of its kind.
+///
+/// Small changes of quantised tensors look like another rounding; where only few of one type changed, or one of few
+/// directions changed more than its siblings, they are none.
 pub(super) fn outliers(changes: &mut [TensorChange]) {
     const FEWEST: usize = 8;
-    let copy = |c: &TensorChange| c.dtypes[0] != c.dtypes[1] && c.relative.is_some() && c.kind != TensorKind::Permuted;
+    let copy = |c: &TensorChange| {
+        let other = c.dtypes[0] != c.dtypes[1] || c.kind == TensorKind::Requantised;
+        other && c.relative.is_some() && c.kind != TensorKind::Permuted
+    };
     let mut groups: HashMap<[String; 2], Vec<f64>> = HashMap::new();
     for change in changes.iter().filter(|c| copy(c)) {
         groups.entry(change.dtypes.clone()).or_default().extend(change.relative);
@@ -26,12 +32,21 @@ pub(super) fn outliers(changes: &mut [TensorChange]) {
         medians.extend(all.get(all.len() / 2).map(|median| (types, *median)));
     }
     for change in changes.iter_mut().filter(|c| copy(c)) {
-        let Some(median) = medians.get(&change.dtypes).copied().filter(|m| *m > 0.0) else {
-            continue;
-        };
+        let relative = change.relative.unwrap_or(0.0);
+        let median = medians.get(&change.dtypes).copied().filter(|m| *m > 0.0);
+        if change.kind == TensorKind::Requantised {
+            let one_type = change.dtypes[0] == change.dtypes[1];
+            let more = median.map_or(one_type, |median| relative > 2.0 * median);
+            if let Some(directions) = change.hidden.filter(|_| more) {
+                change.kind = TensorKind::LowRank;
+                change.directions = Some(directions);
+            } else if one_type && median.is_none() {
+                change.kind = TensorKind::Changed;
+            }
+        }
         // A cast is exact by itself; the rounding of small values alone makes no outlier.
         let explained = matches!(change.kind, TensorKind::Cast);
-        change.outlier = !explained && change.relative.is_some_and(|r| r > 4.0 * median && r > 0.01);
+        change.outlier = !explained && median.is_some_and(|m| relative > 4.0 * m) && relative > 0.01;
     }
 }
 

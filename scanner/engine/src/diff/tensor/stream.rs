@@ -364,7 +364,7 @@ mod tests {
         other[7] += 4.0;
         other[8] = f32::NAN;
         let Compared::Measured(m) = check(("F32", f32s(&values)), ("F32", f32s(&other)), 600, 30) else {
-            panic!("measured")
+            unreachable!("measured")
         };
         assert_eq!((m.changed, m.nonfinite, m.energy, m.largest), (2, 1, 16.0, 4.0));
         assert_eq!(m.spectrum.unwrap().rank(0.99), Some(1));
@@ -379,7 +379,7 @@ mod tests {
             .map(|(n, b)| if n % 4 == 0 { b ^ 5 } else { *b })
             .collect();
         let Compared::Measured(m) = check(("F32", f32s(&values)), ("F32", low), 256, 16) else {
-            panic!("measured")
+            unreachable!("measured")
         };
         assert_eq!((m.changed, m.mask), (256, 5));
         let bf16: Vec<u8> = values
@@ -387,13 +387,13 @@ mod tests {
             .flat_map(|v| ((v.to_bits() >> 16) as u16).to_le_bytes())
             .collect();
         let Compared::Measured(m) = check(("F32", f32s(&values)), ("BF16", bf16.clone()), 256, 16) else {
-            panic!("measured")
+            unreachable!("measured")
         };
         assert_eq!(m.not_rounded, 0);
         let mut wrong = bf16;
         wrong[1] ^= 0x01;
         let Compared::Measured(m) = check(("F32", f32s(&values)), ("BF16", wrong), 256, 16) else {
-            panic!("measured")
+            unreachable!("measured")
         };
         assert_eq!(m.not_rounded, 1);
     }
