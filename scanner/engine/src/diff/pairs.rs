@@ -12,6 +12,9 @@
 use crate::artifact::{Artifact, Kind};
 use std::collections::HashMap;
 
+/// Artifacts of one rotating name from which on they are paired in the order of their lengths.
+const LONG: usize = 4096;
+
 /// The pairs of two reports.
 pub(super) struct Pairs<'a> {
     /// Changed: old, new.
@@ -284,7 +287,7 @@ impl<'a> Sides<'a> for (Side<'_, 'a>, Side<'_, 'a>) {
             list.sort_by_key(|n| (self.1.nodes.get(*n).map_or(0, |node| node.artifact.size), *n));
         }
         let mut all: Vec<(usize, u64)> = self.0.free().map(|(at, node)| (at, node.artifact.size)).collect();
-        all.sort_by_key(|(at, size)| (*size, *at));
+        all.sort_by_key(|(at, size)| (std::cmp::Reverse(*size), *at));
         for (at, size) in all {
             let Some(node) = self.0.nodes.get(at) else { continue };
             let Some(list) = waiting.get_mut(&class(node)).filter(|list| !list.is_empty()) else {
@@ -295,6 +298,8 @@ impl<'a> Sides<'a> for (Side<'_, 'a>, Side<'_, 'a>) {
             let before = next.checked_sub(1);
             let distance = |slot: usize| list.get(slot).map(|n| length(n).abs_diff(size));
             let slot = match (before.and_then(distance), distance(next)) {
+                // Taking from the middle of a long list costs its length; the longest goes with the longest there.
+                _ if list.len() > LONG => list.len().checked_sub(1),
                 (Some(a), Some(b)) if a < b => before,
                 (Some(_), None) => before,
                 _ => Some(next),

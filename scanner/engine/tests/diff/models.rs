@@ -3,8 +3,10 @@
 use crate::common::{all, files, told, trees};
 use probity_engine::artifact::Verdict;
 use probity_engine::diff::{Comparison, TensorKind};
-use probity_tests::build::pairs::Model;
+use probity_tests::build::npy::Npy;
+use probity_tests::build::pairs::{Model, Weights};
 use probity_tests::build::safetensors::{SafeTensors, Tensor};
+use probity_tests::build::zip::{Entry, Zip};
 
 fn looks(diff: &Comparison) -> &str {
     diff.model.as_ref().map_or("no model", |m| m.looks)
@@ -287,4 +289,40 @@ fn an_edit_below_the_rounding_of_a_quantised_type_is_still_one() {
         "{:?}",
         diff.model
     );
+}
+
+#[test]
+fn arrays_are_called_as_their_files_and_compressed_ones_are_read_too() {
+    let array = |seed: u64| {
+        let mut npy = Npy::new(1);
+        let values = Weights::new(seed).take(64 * 64, 1.0);
+        (npy.descr, npy.shape) = ("'<f4'".into(), vec![64, 64]);
+        npy.data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        npy.build()
+    };
+    let stored = |a: u64, b: u64| {
+        Zip::of(vec![
+            Entry::stored("a.npy", &array(a)),
+            Entry::stored("b.npy", &array(b)),
+        ])
+        .build()
+    };
+    let deflated = |a: u64, b: u64| {
+        Zip::of(vec![
+            Entry::deflated("a.npy", &array(a)),
+            Entry::deflated("b.npy", &array(b)),
+        ])
+        .build()
+    };
+    assert_eq!(looks(&files(&stored(1, 2), &deflated(1, 2))), "identical");
+    let diff = files(&deflated(1, 2), &deflated(1, 3));
+    let model = diff.model.as_ref().unwrap();
+    assert_eq!(
+        (model.changes.len(), model.changes[0].name.as_str(), diff.complete),
+        (1, "b", true)
+    );
+    assert_eq!(model.changes[0].changed, 64 * 64);
+    let tree = |b: u64| [("x/a.npy", array(1)), ("x/b.npy", array(b))];
+    let diff = trees(&tree(2), &tree(3));
+    assert_eq!(diff.model.unwrap().changes[0].name, "x/b");
 }

@@ -13,7 +13,7 @@ mod stream;
 mod torch;
 
 use super::{Model, Rank, TensorChange, TensorKind, TensorName};
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Kind};
 use crate::inventory::{Inventory, Place, TensorEntry};
 use crate::name::{printable, unescape_level};
 use crate::source::{FileSource, ReadAt, read_full_at};
@@ -68,6 +68,10 @@ impl<'a> Models<'a> {
     /// `named` are those whose names stand in another artifact than their elements, with the places of the latter.
     pub(super) fn of(artifacts: &'a [Artifact], named: &'a [(usize, TensorEntry)]) -> Self {
         let mut tensors = Vec::new();
+        let directory = artifacts
+            .first()
+            .filter(|a| a.kind == Kind::Directory)
+            .map(|a| a.path.as_str());
         let mut files: HashMap<&'a str, Arc<dyn ReadAt>> = HashMap::new();
         for (at, artifact) in artifacts.iter().enumerate() {
             let Some(held) = artifact.inventory.as_deref().filter(|held| !held.tensors.is_empty()) else {
@@ -79,9 +83,14 @@ impl<'a> Models<'a> {
             // `arr_0.npy` of an archive holds one array without a name of its own.
             let single = held.tensors.len() == 1 && held.tensors.first().is_some_and(|t| plain_name(&t.name));
             let outer = match (single, artifact.nested.as_deref()) {
-                (true, Some(nested)) => nested,
-                _ => "",
+                (false, _) => "",
+                (true, Some(nested)) => nested.rsplit('!').next().unwrap_or(nested),
+                (true, None) => directory
+                    .and_then(|root| artifact.path.strip_prefix(root))
+                    .unwrap_or("")
+                    .trim_start_matches('/'),
             };
+            let outer = outer.strip_suffix(".npy").unwrap_or(outer);
             tensors.extend(held.tensors.iter().map(|entry| Tensor {
                 at,
                 entry,
