@@ -5,6 +5,7 @@ use super::pairs::{Node, Pairs};
 use crate::artifact::{Artifact, Judged, Kind};
 use crate::fact::CallableUse;
 use crate::finding::{Elsewhere, Finding, Value, code};
+use crate::format::language::is_text;
 use crate::inventory::Inventory;
 use crate::ledger::Role;
 use crate::name::printable;
@@ -121,7 +122,8 @@ impl Changes {
         if a.kind == Kind::Directory || b.kind == Kind::Directory {
             return;
         }
-        if a.format != b.format {
+        let texts = is_text(a.format) && is_text(b.format);
+        if a.format != b.format && !texts {
             let message = format!("was {}, is {}", a.format, b.format);
             self.say(code::DIFF_CONTENT, "format", message, Some(old), Some(new));
         } else if !has_tensors(a) && (a.sha256 != b.sha256 || a.size != b.size) {
