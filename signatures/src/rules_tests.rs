@@ -70,6 +70,10 @@ const CODES: &[(&str, &str)] = &[
     ("diff-signer", "high changed=high gained=info lost=high"),
     ("diff-tensor", "info changed=info nonfinite=medium outlier=medium"),
     (
+        "disguised-host",
+        "medium alike=medium bidi=medium invisible=low mixed=medium styled=low userinfo=low",
+    ),
+    (
         "duplicate-entry",
         "high case-insensitive=low identical=low normal-form=low",
     ),
@@ -79,6 +83,14 @@ const CODES: &[(&str, &str)] = &[
         "high bytecode=info captured=low closure=info lua=high promise=critical source=medium",
     ),
     ("embedded-executable", "high bundled=info hidden=high"),
+    (
+        "embedded-secret",
+        "medium api-key=low checked=high jwt=info private-key=medium test=info token=medium",
+    ),
+    (
+        "encoded-host",
+        "low base64=low command=medium escaped=low hex=low joined=medium xor=high",
+    ),
     ("encrypted-entry", "medium"),
     ("escape-sequence-name", "medium bidi=medium control=medium long=low"),
     (

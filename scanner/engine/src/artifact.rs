@@ -23,7 +23,8 @@ pub struct HostPlace {
     pub region: String,
     /// The offset in that artifact.
     pub offset: u64,
-    /// `ascii`, `utf-16le` or `utf-16be`.
+    /// `ascii`, `utf-16le` or `utf-16be`; `base64`, `hex`, `percent`, `escaped`, `joined` or `xor` for a host that had to
+    /// be decoded.
     pub encoding: &'static str,
     /// Whether the text ended where a host ends (`likely`) or had to be cut (`possible`).
     pub likely: bool,

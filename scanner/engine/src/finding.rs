@@ -73,6 +73,12 @@ pub mod code {
         MARSHALLED_CODE = "marshalled-code";
         /// A URL whose host is an address.
         IP_LITERAL_URL = "ip-literal-url";
+        /// A URL that is written so that nobody finds it.
+        ENCODED_HOST = "encoded-host";
+        /// A host that reads like another.
+        DISGUISED_HOST = "disguised-host";
+        /// A key or token that opens something.
+        EMBEDDED_SECRET = "embedded-secret";
         /// The name says one format, the bytes another.
         NAME_MISMATCH = "name-mismatch";
         /// Two readers of the same bytes see different things.

@@ -16,6 +16,7 @@ pub mod gguf;
 pub mod graphs;
 pub mod gzip;
 pub mod hdf5;
+pub mod hidden;
 pub mod json;
 pub mod keras;
 pub mod macho;

@@ -13,6 +13,7 @@ mod programs;
 mod repositories;
 mod signatures;
 mod tensors;
+mod texts;
 mod unseen;
 
 pub use unseen::{UNSEEN, Unseen};
@@ -105,6 +106,10 @@ pub static SECTIONS: &[Section] = &[
     Section {
         title: "Repositories and configurations",
         rows: repositories::ROWS,
+    },
+    Section {
+        title: "Hosts and secrets",
+        rows: texts::ROWS,
     },
     Section {
         title: "Signatures",

@@ -43,8 +43,13 @@ pub static UNSEEN: &[Unseen] = &[
         "the backends are inventory; what a delegate's blob does, only its backend knows",
     ),
     unseen(
-        "secrets in metadata",
-        "safetensors, GGUF",
-        "no finding names credentials as such; hosts and addresses in the same texts are told",
+        "passwords and tokens without a structure",
+        "all",
+        "they cannot be told from other words; keys that parse and tokens with a checksum or a form are told everywhere",
+    ),
+    unseen(
+        "hosts under longer keys, or encoded twice",
+        "all",
+        "one byte of exclusive or and one encoding are undone; what a program computes, only running it would show",
     ),
 ];

@@ -1,19 +1,31 @@
-//! URLs whose host is an address: no name, no certificate, nothing to look up.
+//! URLs that do not say plainly where they lead: by address, in an encoding, or under a name that reads like another.
 
 use super::{Closing, Inspector};
-use crate::finding::{Finding, Findings, code};
-use crate::sink::hosts::HostKind;
+use crate::finding::{Finding, Findings, Value, code};
+use crate::format::language;
+use crate::sink::hosts::lookalike::{self, Oddity};
+use crate::sink::hosts::{Confidence, Disguise, Encoding, HostHit, HostKind};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// `ip-literal-url`.
+/// Hosts that one finding names.
+const MOST: usize = 16;
+
+/// `ip-literal-url`, `encoded-host`, `disguised-host`.
 pub(super) struct Hosts;
 
 impl Inspector for Hosts {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
+        encoded(artifact, out);
         for hit in artifact.hosts {
+            disguised(hit, out);
             let (case, note) = match (&hit.kind, hit.host.parse::<IpAddr>()) {
                 (HostKind::ObfuscatedIpv4 { written }, Ok(ip)) if !is_local(ip) => {
-                    let case = if is_deliberate(written) { "obfuscated" } else { "short" };
+                    let case = match is_deliberate(written) {
+                        _ if written.contains(':') => "public",
+                        true => "obfuscated",
+                        false => "short",
+                    };
                     (case, format!(", written as {written}"))
                 }
                 (HostKind::Name | HostKind::Localhost, _) | (_, Err(_)) => continue,
@@ -29,6 +41,109 @@ impl Inspector for Hosts {
             );
         }
     }
+}
+
+/// One finding for each way in which hosts are hidden, with the hosts.
+fn encoded(artifact: &Closing<'_>, out: &mut Findings) {
+    let mut found: BTreeMap<&'static str, Vec<&HostHit>> = BTreeMap::new();
+    for hit in artifact.hosts {
+        if let Some(case) = hiding(artifact.format, hit) {
+            found.entry(case).or_default().push(hit);
+        }
+    }
+    for (case, hits) in found {
+        let Some(first) = hits.first() else { continue };
+        let mut hosts: Vec<String> = hits.iter().map(|hit| hit.host.clone()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let how = match case {
+            "xor" => "under one byte of exclusive or",
+            "joined" => "in pieces that a program joins",
+            "command" => "in base64 of UTF-16",
+            "base64" => "in base64",
+            "hex" => "in hexadecimal",
+            _ => "in escapes",
+        };
+        let others = match hosts.len() {
+            0 | 1 => String::new(),
+            n => format!(" and {} more", n.saturating_sub(1)),
+        };
+        let message = format!("a URL to {}{others} is written {how}", first.host);
+        let key = format!("{case}:{}", hosts.first().map_or("", String::as_str));
+        let number = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
+        hosts.truncate(MOST);
+        let finding = Finding::new(code::ENCODED_HOST, first.span, message).case(case);
+        out.push(
+            finding
+                .evidence("hosts", Value::List(hosts))
+                .evidence("number", number)
+                .evidence("encoding", first.encoding.as_str())
+                .key(key),
+        );
+    }
+}
+
+/// The case of an encoding that hides a host from whoever reads or searches the file.
+///
+/// Encodings that are usual in data (base64 of a source map, hexadecimal of a certificate, percent-encoding of an
+/// address inside an address) count only in scripts, where they have to be undone on purpose.
+fn hiding(format: &str, hit: &HostHit) -> Option<&'static str> {
+    let script = language::is_script(format) || format == "text";
+    let likely = hit.confidence == Confidence::Likely;
+    match hit.encoding {
+        Encoding::Xor => Some("xor"),
+        Encoding::Joined if likely => Some("joined"),
+        Encoding::Base64Wide => Some("command"),
+        Encoding::Base64 if script => Some("base64"),
+        Encoding::Hex if script => Some("hex"),
+        Encoding::Escaped if script => Some("escaped"),
+        _ => None,
+    }
+}
+
+/// Names that read like others.
+fn disguised(hit: &HostHit, out: &mut Findings) {
+    let (case, message, reads) = match &hit.disguise {
+        Some(Disguise::Userinfo(user)) if !related(user, &hit.host) => (
+            "userinfo",
+            format!("a URL that begins like {user} goes to {}", hit.host),
+            user.clone(),
+        ),
+        Some(Disguise::Invisible(ch)) => {
+            let case = if matches!(ch, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                "bidi"
+            } else {
+                "invisible"
+            };
+            let message = format!("the host {} is written with U+{:04X} inside", hit.host, u32::from(*ch));
+            (case, message, hit.host.clone())
+        }
+        _ => match lookalike::oddity(&hit.host) {
+            Some((oddity, label)) => {
+                let (case, what) = match oddity {
+                    Oddity::Mixed => ("mixed", "mixes the letters of several scripts"),
+                    Oddity::Alike => ("alike", "is made of letters that are drawn like others"),
+                    Oddity::Styled => ("styled", "has letters that stand for others"),
+                };
+                (case, format!("the host {} {what}", hit.host), label)
+            }
+            None => return,
+        },
+    };
+    let finding = Finding::new(code::DISGUISED_HOST, hit.span, message).case(case);
+    out.push(
+        finding
+            .evidence("host", hit.host.clone())
+            .evidence("reads", reads)
+            .evidence("count", hit.count)
+            .key(hit.host.clone()),
+    );
+}
+
+/// Whether the part before `@` and the host are of one owner, or the host is only a machine's own name.
+fn related(user: &str, host: &str) -> bool {
+    let domain = |name: &str| psl::domain_str(name).unwrap_or(name).to_owned();
+    domain(user) == domain(host) || host == "localhost"
 }
 
 /// Whether a numeric host is an address that somebody took care to write unusually: one number that needs all four

@@ -16,6 +16,7 @@ mod naming;
 mod operators;
 mod python;
 mod references;
+mod secrets;
 mod segments;
 mod structure;
 mod targets;
@@ -30,6 +31,7 @@ use crate::fact::Fact;
 use crate::finding::Findings;
 use crate::ledger::{Ledger, Region};
 use crate::sink::hosts::HostHit;
+use crate::sink::secrets::SecretHit;
 use crate::sink::{FillResult, MagicHit, PatternHit, TextResult};
 use crate::source::{ReadAt, read_full_at};
 use crate::span::Span;
@@ -69,6 +71,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) text: Option<&'a TextResult>,
     /// Hosts in this artifact's own bytes.
     pub(crate) hosts: &'a [HostHit],
+    /// Secrets in this artifact's own bytes.
+    pub(crate) secrets: &'a [SecretHit],
     /// What the sweep saw of its tensors, by place.
     pub(crate) tensors: &'a [tensors::Swept],
     /// Children that are slices, with their formats and whether code is expected there.
@@ -168,6 +172,7 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &operators::Operators,
     &references::References,
     &python::Python,
+    &secrets::Secrets,
     &segments::Segments,
     &structure::Bundles,
     &structure::Builds,

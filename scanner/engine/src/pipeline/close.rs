@@ -13,7 +13,8 @@ use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::inventory::{Inventory, MANIFEST};
 use crate::ledger::{Fill, Ledger, Region, Role};
 use crate::policy;
-use crate::sink::hosts::{Confidence, Encoding, HostHit};
+use crate::sink::hosts::{Confidence, HostHit};
+use crate::sink::secrets::SecretHit;
 use crate::sink::{FillResult, MagicHit, PatternHit, PatternScan, TensorDigestSink, TextResult};
 use crate::source::{Quota, ReadAt, read_full_at};
 use crate::span::Span;
@@ -28,6 +29,7 @@ struct Swept {
     text: Option<TextResult>,
     fills: Vec<(Span, FillResult)>,
     hosts: Vec<HostHit>,
+    secrets: Vec<SecretHit>,
     magics: Vec<MagicHit>,
     matches: Vec<PatternHit>,
     more: Vec<(u32, u64)>,
@@ -178,6 +180,20 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                     hit.url_offset = hit.url_offset.saturating_sub(base(node));
                     if let Some(swept) = swept.get_mut(node) {
                         swept.hosts.push(hit);
+                    }
+                }
+            }
+            Sink::Secrets(sink) => {
+                let scan = sink.finish();
+                if scan.dropped > 0 {
+                    let message = format!("{} more secrets than are kept", scan.dropped);
+                    mine.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
+                }
+                for mut hit in scan.hits {
+                    let node = owners.of_segment(hit.segment);
+                    hit.span = lowered(hit.span, base(node));
+                    if let Some(swept) = swept.get_mut(node) {
+                        swept.secrets.push(hit);
                     }
                 }
             }
@@ -357,6 +373,7 @@ fn close_node(
         magics: &swept.magics,
         text: swept.text.as_ref(),
         hosts: &swept.hosts,
+        secrets: &swept.secrets,
         tensors: &swept.tensors,
         slices: &held.slices,
         cut_short: node.cut_short,
@@ -404,7 +421,10 @@ fn close_node(
             };
         }
         let around = finding.span.start() & !15;
-        finding.excerpt = closing.bytes(around, 64);
+        // A report is read by more people than the artifact: it must not hand on what opens something.
+        if finding.code != code::EMBEDDED_SECRET {
+            finding.excerpt = closing.bytes(around, 64);
+        }
     }
     let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
     drop(closing);
@@ -543,11 +563,7 @@ fn own_hosts(closing: &Closing<'_>, nested: Option<&str>) -> BTreeMap<String, Ho
                 .leaf_at(hit.span.start())
                 .map_or_else(|| "unclaimed".to_owned(), |r| r.name.to_string()),
             offset: hit.span.start(),
-            encoding: match hit.encoding {
-                Encoding::Ascii => "ascii",
-                Encoding::Utf16Le => "utf-16le",
-                Encoding::Utf16Be => "utf-16be",
-            },
+            encoding: hit.encoding.as_str(),
             likely: hit.confidence == Confidence::Likely,
             count: 0,
         };

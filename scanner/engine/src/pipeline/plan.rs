@@ -8,6 +8,7 @@ use crate::fact::Fact;
 use crate::finding::ScanError;
 use crate::ledger::{Fill, Gaps, Role};
 use crate::sink::hosts::HostSink;
+use crate::sink::secrets::SecretSink;
 use crate::sink::signed::SignedSink;
 use crate::sink::{
     CompareSink, CrcSink, DigestSink, FillSink, HistogramSink, MagicSink, PatternSet, PatternSink, TensorDigestSink,
@@ -18,6 +19,8 @@ use std::sync::Arc;
 
 /// Distinct hosts kept for one source.
 const MOST_HOSTS: usize = 200_000;
+/// Secrets kept for one source.
+const MOST_SECRETS: usize = 10_000;
 /// Executable candidates kept for one source.
 const MOST_MAGICS: usize = 100_000;
 
@@ -31,6 +34,7 @@ pub(super) enum Sink {
     Hosts(Box<HostSink>),
     Magic(Box<MagicSink>),
     Patterns(Box<PatternSink>),
+    Secrets(Box<SecretSink>),
     /// A request of a verifier, with the places of its plan and of itself.
     Signed(Box<SignedSink>, (usize, usize)),
     Tensor(Box<(TensorSpec, TensorSink)>),
@@ -56,6 +60,7 @@ impl Tap {
             Sink::Hosts(sink) => sink.feed(offset, bytes),
             Sink::Magic(sink) => sink.feed(offset, bytes),
             Sink::Patterns(sink) => sink.feed(offset, bytes),
+            Sink::Secrets(sink) => sink.feed(offset, bytes),
             Sink::Signed(sink, _) => sink.feed(offset, bytes),
             Sink::Tensor(tensor) => tensor.1.feed(bytes),
             Sink::TensorDigest(tensor) => tensor.1.feed(bytes),
@@ -128,6 +133,12 @@ pub(super) fn plan(
         span: whole,
         owner: 0,
         sink: Sink::Hosts(Box::new(hosts)),
+    });
+    let secrets = SecretSink::with_owners(MOST_SECRETS, owners.boundaries());
+    others.push(Tap {
+        span: whole,
+        owner: 0,
+        sink: Sink::Secrets(Box::new(secrets)),
     });
     others.push(Tap {
         span: whole,

@@ -290,9 +290,12 @@ mod tests {
                 Sink::Text(s) => format!("{} {:?}", t.owner, s.finish()),
                 Sink::Tensor(s) => format!("{} {:?}", t.owner, s.1.finish()),
                 Sink::TensorDigest(s) => format!("{} {:?}", t.owner, s.1.finish()),
-                Sink::Compare(_) | Sink::Crc(_) | Sink::Hosts(_) | Sink::Patterns(_) | Sink::Signed(..) => {
-                    String::new()
-                }
+                Sink::Compare(_)
+                | Sink::Crc(_)
+                | Sink::Hosts(_)
+                | Sink::Patterns(_)
+                | Sink::Secrets(_)
+                | Sink::Signed(..) => String::new(),
             })
             .collect()
     }

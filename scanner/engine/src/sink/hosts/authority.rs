@@ -28,11 +28,14 @@ pub(super) struct Authority {
     pub(super) glyphs: Vec<Glyph>,
     /// Offset after its last byte.
     pub(super) end: usize,
+    /// The first character in it that nobody sees; none of them is a glyph.
+    pub(super) invisible: Option<char>,
 }
 
 /// Reads the authority that starts at `at`.
 pub(super) fn read(encoding: Encoding, bytes: &[u8], mut at: usize) -> Authority {
     let mut glyphs = Vec::new();
+    let mut invisible = None;
     while let Some((ch, len)) = decode(encoding, bytes, at) {
         let next = at.saturating_add(len);
         let (ch, next) = match ch {
@@ -41,13 +44,36 @@ pub(super) fn read(encoding: Encoding, bytes: &[u8], mut at: usize) -> Authority
                 None if matches!(ch, '{' | '<') => break,
                 None => (ch, next),
             },
+            _ if is_invisible(ch) && continues(encoding, bytes, next) => {
+                invisible = invisible.or(Some(ch));
+                at = next;
+                continue;
+            }
             _ if ends_authority(ch) => break,
             _ => (ch, next),
         };
         glyphs.push(Glyph { ch, at });
         at = next;
     }
-    Authority { glyphs, end: at }
+    Authority {
+        glyphs,
+        end: at,
+        invisible,
+    }
+}
+
+/// Characters that leave no mark, or only turn the direction of others: soft hyphen, zero-width and directional ones.
+pub(super) fn is_invisible(ch: char) -> bool {
+    matches!(
+        ch,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+/// Whether what follows an invisible character belongs to the host in front of it.
+fn continues(encoding: Encoding, bytes: &[u8], at: usize) -> bool {
+    matches!(decode(encoding, bytes, at), Some((ch, _)) if ch.is_ascii_alphanumeric() || matches!(ch, '.' | '-'))
 }
 
 fn ends_authority(ch: char) -> bool {

@@ -54,6 +54,7 @@ pub(super) fn read(bytes: &[u8], dot: usize, len: usize) -> Option<Candidate> {
         host: host.to_owned(),
         kind: HostKind::Name,
         confidence: Confidence::Possible,
+        disguise: None,
         port: None,
     })
 }

@@ -6,12 +6,16 @@
 //! The URL grammar is RFC 3986 section 3 (scheme, authority), read the way text and program strings hold it; numeric
 //! addresses follow the WHATWG URL standard's IPv4 parser, so `http://0x7f.1/` is `127.0.0.1`.
 //!
-//! Deliberately absent: punycode conversion, percent-decoding of host letters, hosts without a scheme outside quotes,
-//! and the path, query or credentials of any URL.
+//! Beside plain text and UTF-16, the beginnings of URLs are found in base64, hexadecimal, percent-encoding, escapes and
+//! character codes, under one byte of exclusive or, and in literals that a program joins. Whatever is found so is
+//! decoded within the same reach and then read by the same grammar.
+//!
+//! Deliberately absent: encodings of encodings, keys of more than one byte, hosts without a scheme outside quotes, and
+//! the path, query or credentials of any URL.
 //!
 //! A result depends on the bytes within a fixed reach around each `://`, never on where tiles begin: every
 //! tiling gives the same scan. Memory is that reach (about 13 KiB) plus at most `limit` entries: an entry stands for all
-//! occurrences of one (segment, scheme, host, kind, encoding, confidence) and keeps the first one's place and a count.
+//! occurrences of one (segment, scheme, host, kind, encoding, confidence, disguise) and keeps the first one's place and a count.
 
 #![deny(
     clippy::indexing_slicing,
@@ -25,13 +29,18 @@
 mod authority;
 mod bare;
 mod ip;
+mod joined;
+pub(crate) mod lookalike;
 mod name;
 mod needle;
 mod scan;
 mod scheme;
+mod spelled;
 mod table;
 mod text;
 mod url;
+mod view;
+mod xor;
 
 #[cfg(test)]
 mod tests;
@@ -66,6 +75,8 @@ pub struct HostHit {
     pub encoding: Encoding,
     /// How sure the reading is.
     pub confidence: Confidence,
+    /// What makes it read otherwise.
+    pub disguise: Option<Disguise>,
     /// The first occurrence's port, when one is written in digits and fits.
     pub port: Option<u16>,
     /// Index of the owner whose bytes hold it; 0 without owners.
@@ -102,6 +113,47 @@ pub enum Encoding {
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
+    /// Base64 of ASCII or UTF-8, in either alphabet (RFC 4648, sections 4 and 5).
+    Base64,
+    /// Base64 of UTF-16, as command lines of PowerShell carry it.
+    Base64Wide,
+    /// Hexadecimal digits, or bytes as numbers in hexadecimal.
+    Hex,
+    /// Percent-encoding (RFC 3986, section 2.1) of the delimiters or of letters.
+    Percent,
+    /// Escapes of a language (`\x68`, `\u0068`), or a list of character codes.
+    Escaped,
+    /// Literals that the program puts together.
+    Joined,
+    /// Every byte under one key of exclusive or.
+    Xor,
+}
+
+impl Encoding {
+    /// Its word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ascii => "ascii",
+            Self::Utf16Le => "utf-16le",
+            Self::Utf16Be => "utf-16be",
+            Self::Base64 | Self::Base64Wide => "base64",
+            Self::Hex => "hex",
+            Self::Percent => "percent",
+            Self::Escaped => "escaped",
+            Self::Joined => "joined",
+            Self::Xor => "xor",
+        }
+    }
+}
+
+/// What makes a URL read otherwise than it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Disguise {
+    /// The part before `@` reads like a host.
+    Userinfo(String),
+    /// Characters that nobody sees stand in the host; they are not part of [`HostHit::host`].
+    Invisible(char),
 }
 
 /// How sure a reading is.
@@ -122,5 +174,6 @@ struct Candidate {
     host: String,
     kind: HostKind,
     confidence: Confidence,
+    disguise: Option<Disguise>,
     port: Option<u16>,
 }

@@ -3,45 +3,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::packed::Searcher;
-use aho_corasick::{AhoCorasick, Input};
 use memchr::memmem::Finder;
 
 use super::scan::{AHEAD, BEHIND, wide};
-use super::{Candidate, Encoding, bare, url};
+use super::{Candidate, Encoding, bare, joined, spelled, url, xor};
+use crate::sink::packed::Packed;
 
-/// The byte strings that mark a possible host.
-pub(super) struct Needles {
-    finders: [(Needle, Finder<'static>); 3],
-    bare: Endings,
-}
-
-/// The search for endings of bare names; vector code where the machine has it, with the same matches elsewhere.
-enum Endings {
-    Packed(Searcher),
-    Automaton(AhoCorasick),
-    /// Both builders refused the constant patterns, which the tests rule out.
-    None,
-}
-
-impl Endings {
-    fn new() -> Self {
-        match Searcher::new(bare::ENDINGS) {
-            Some(searcher) => Self::Packed(searcher),
-            None => AhoCorasick::new(bare::ENDINGS).map_or(Self::None, Self::Automaton),
-        }
-    }
-
-    fn find(&self, bytes: &[u8], from: usize) -> Option<Range<usize>> {
-        let hit = match self {
-            Self::Packed(searcher) => searcher.find_in(bytes, (from..bytes.len()).into()),
-            Self::Automaton(automaton) => automaton.find(Input::new(bytes).range(from..)),
-            Self::None => None,
-        }?;
-        Some(hit.start()..hit.end())
-    }
-}
-
+/// What marks a possible host, by the index of its head.
 #[derive(Clone, Copy)]
 enum Needle {
     /// `://`
@@ -50,6 +18,37 @@ enum Needle {
     Escaped,
     /// `://` in UTF-16, without the zero byte that tells the byte orders apart.
     Wide,
+    /// The ending of a bare quoted name.
+    Bare,
+    /// The beginning of a URL, encoded.
+    Spelled,
+    /// A literal that ends in a colon and is joined to the next.
+    Split,
+    /// `http` under a byte of exclusive or.
+    Xor,
+}
+
+const NEEDLES: [Needle; 7] = [
+    Needle::Plain,
+    Needle::Escaped,
+    Needle::Wide,
+    Needle::Bare,
+    Needle::Spelled,
+    Needle::Split,
+    Needle::Xor,
+];
+
+/// Bytes behind the last place searched that a needle may reach into.
+const LONGEST: usize = 32;
+
+/// The byte strings that mark a possible host.
+pub(super) struct Needles {
+    plain: Finder<'static>,
+    escaped: Finder<'static>,
+    wide: Finder<'static>,
+    bare: Packed,
+    spelled: Packed,
+    split: Packed,
 }
 
 impl Needles {
@@ -61,12 +60,12 @@ impl Needles {
 
     fn new() -> Self {
         Self {
-            finders: [
-                (Needle::Plain, Finder::new(b"://")),
-                (Needle::Escaped, Finder::new(br":\/\/")),
-                (Needle::Wide, Finder::new(b":\0/\0/")),
-            ],
-            bare: Endings::new(),
+            plain: Finder::new(b"://"),
+            escaped: Finder::new(br":\/\/"),
+            wide: Finder::new(b":\0/\0/"),
+            bare: Packed::new(bare::ENDINGS),
+            spelled: Packed::new(&spelled::patterns()),
+            split: Packed::new(joined::SPLITS),
         }
     }
 
@@ -78,46 +77,39 @@ impl Needles {
         Range { start: from, end: to }: Range<usize>,
         mut found: impl FnMut(Encoding, Candidate),
     ) {
-        let mut heads = [Some(from); 3];
-        for (head, (_, finder)) in heads.iter_mut().zip(&self.finders) {
-            *head = find(finder, window, from, to);
-        }
-        let mut name = self.find_bare(window, from, to);
+        let mut heads = NEEDLES.map(|needle| self.next(needle, window, from, to));
         loop {
-            let first = heads
-                .iter()
-                .enumerate()
-                .filter_map(|(index, head)| Some(((*head)?, index)))
-                .min();
-            match (first, name) {
-                (None, None) => return,
-                (Some((at, index)), next) if next.is_none_or(|(dot, _)| at < dot) => {
-                    let Some((needle, finder)) = self.finders.get(index) else {
-                        return;
-                    };
-                    let behind = at.saturating_sub(BEHIND);
-                    let reach = clamp(window, behind, at);
-                    if let Some((encoding, candidate)) = read(
-                        *needle,
-                        reach,
-                        at.saturating_sub(behind),
-                        base.saturating_add(wide(behind)),
-                    ) {
-                        found(encoding, candidate.shifted(behind));
-                    }
-                    if let Some(head) = heads.get_mut(index) {
-                        *head = find(finder, window, at.saturating_add(1), to);
-                    }
-                }
-                (_, Some((dot, len))) => {
-                    let behind = dot.saturating_sub(BEHIND);
-                    if let Some(candidate) = bare::read(clamp(window, behind, dot), dot.saturating_sub(behind), len) {
-                        found(Encoding::Ascii, candidate.shifted(behind));
-                    }
-                    name = self.find_bare(window, dot.saturating_add(1), to);
-                }
-                (Some(_), None) => return,
+            let first = heads.iter().zip(NEEDLES).enumerate();
+            let first = first
+                .filter_map(|(index, (head, needle))| head.map(|(at, which)| (at, index, which, needle)))
+                .min_by_key(|&(at, index, ..)| (at, index));
+            let Some((at, index, which, needle)) = first else {
+                return;
+            };
+            let behind = at.saturating_sub(BEHIND);
+            let reach = clamp(window, behind, at);
+            let at_in_reach = at.saturating_sub(behind);
+            let base = base.saturating_add(wide(behind));
+            read(needle, which, reach, at_in_reach, base, &mut |encoding, candidate| {
+                found(encoding, candidate.shifted(behind));
+            });
+            if let Some(head) = heads.get_mut(index) {
+                *head = self.next(needle, window, at.saturating_add(1), to);
             }
+        }
+    }
+
+    /// The next place of `needle` in `from..to`, and which of its patterns stands there.
+    fn next(&self, needle: Needle, window: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {
+        let single = |finder| find(finder, window, from, to).map(|at| (at, 0));
+        match needle {
+            Needle::Plain => single(&self.plain),
+            Needle::Escaped => single(&self.escaped),
+            Needle::Wide => single(&self.wide),
+            Needle::Bare => self.find_bare(window, from, to),
+            Needle::Spelled => several(&self.spelled, window, from, to),
+            Needle::Split => several(&self.split, window, from, to),
+            Needle::Xor => xor::find(window, from, to).map(|at| (at, 0)),
         }
     }
 
@@ -125,13 +117,19 @@ impl Needles {
     fn find_bare(&self, window: &[u8], mut from: usize, to: usize) -> Option<(usize, usize)> {
         let cut = window.get(..to.saturating_add(16).min(window.len()))?;
         loop {
-            let hit = self.bare.find(cut, from).filter(|hit| hit.start < to)?;
+            let (_, hit) = self.bare.find(cut, from).filter(|(_, hit)| hit.start < to)?;
             if matches!(cut.get(hit.end), Some(b'"' | b'\'' | b'`' | b'\\')) {
                 return Some((hit.start, hit.len()));
             }
             from = hit.start.saturating_add(1);
         }
     }
+}
+
+fn several(packed: &Packed, window: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {
+    let cut = window.get(..to.saturating_add(LONGEST).min(window.len()))?;
+    let (which, hit) = packed.find(cut, from)?;
+    (hit.start < to).then_some((hit.start, which))
 }
 
 /// The next `finder` match that starts in `from..to`.
@@ -150,30 +148,54 @@ fn clamp(window: &[u8], behind: usize, at: usize) -> &[u8] {
         .unwrap_or_default()
 }
 
-fn read(needle: Needle, reach: &[u8], colon: usize, base: u64) -> Option<(Encoding, Candidate)> {
+/// Reads what stands at the needle at `at`.
+fn read(needle: Needle, which: usize, reach: &[u8], at: usize, base: u64, found: &mut impl FnMut(Encoding, Candidate)) {
+    let mut give = |encoding, candidate: Option<Candidate>| {
+        if let Some(candidate) = candidate {
+            found(encoding, candidate);
+        }
+    };
     match needle {
-        Needle::Plain => Some((
+        Needle::Plain => {
+            give(
+                Encoding::Ascii,
+                url::read(Encoding::Ascii, reach, at, at.saturating_add(3)),
+            );
+            give(Encoding::Escaped, spelled::around(reach, at));
+            give(Encoding::Joined, joined::read(reach, at));
+        }
+        Needle::Escaped => give(
             Encoding::Ascii,
-            url::read(Encoding::Ascii, reach, colon, colon.checked_add(3)?)?,
-        )),
-        Needle::Escaped => Some((
-            Encoding::Ascii,
-            url::read(Encoding::Ascii, reach, colon, colon.checked_add(5)?)?,
-        )),
+            url::read(Encoding::Ascii, reach, at, at.saturating_add(5)),
+        ),
         Needle::Wide => {
-            let low = url::read(Encoding::Utf16Le, reach, colon, colon.checked_add(6)?)
-                .filter(|_| reach.get(colon.saturating_add(5)) == Some(&0));
-            let high = colon
-                .checked_sub(1)
-                .filter(|&zero| reach.get(zero) == Some(&0))
-                .and_then(|zero| url::read(Encoding::Utf16Be, reach, zero, zero.checked_add(6)?));
-            match (low, high) {
-                (Some(low), Some(high)) => Some(likelier(low, high, base)),
-                (Some(low), None) => Some((Encoding::Utf16Le, low)),
-                (None, Some(high)) => Some((Encoding::Utf16Be, high)),
-                (None, None) => None,
+            if let Some((encoding, candidate)) = read_wide(reach, at, base) {
+                give(encoding, Some(candidate));
             }
         }
+        Needle::Bare => give(Encoding::Ascii, bare::read(reach, at, which)),
+        Needle::Spelled => {
+            if let Some((encoding, candidate)) = spelled::read(reach, at, which) {
+                give(encoding, Some(candidate));
+            }
+        }
+        Needle::Split => give(Encoding::Joined, joined::read(reach, at)),
+        Needle::Xor => give(Encoding::Xor, xor::read(reach, at)),
+    }
+}
+
+fn read_wide(reach: &[u8], colon: usize, base: u64) -> Option<(Encoding, Candidate)> {
+    let low = url::read(Encoding::Utf16Le, reach, colon, colon.checked_add(6)?)
+        .filter(|_| reach.get(colon.saturating_add(5)) == Some(&0));
+    let high = colon
+        .checked_sub(1)
+        .filter(|&zero| reach.get(zero) == Some(&0))
+        .and_then(|zero| url::read(Encoding::Utf16Be, reach, zero, zero.checked_add(6)?));
+    match (low, high) {
+        (Some(low), Some(high)) => Some(likelier(low, high, base)),
+        (Some(low), None) => Some((Encoding::Utf16Le, low)),
+        (None, Some(high)) => Some((Encoding::Utf16Be, high)),
+        (None, None) => None,
     }
 }
 

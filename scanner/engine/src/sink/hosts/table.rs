@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::scan::wide;
-use super::{Candidate, Confidence, Encoding, HostHit, HostKind, HostScan};
+use super::{Candidate, Confidence, Disguise, Encoding, HostHit, HostKind, HostScan};
 use crate::span::Span;
 
 /// What makes two occurrences one entry.
@@ -16,6 +16,7 @@ struct Key {
     kind: HostKind,
     encoding: Encoding,
     confidence: Confidence,
+    disguise: Option<Disguise>,
 }
 
 /// Where an entry was first seen, and how often since.
@@ -53,6 +54,7 @@ impl Table {
             host,
             kind,
             confidence,
+            disguise,
             port,
         } = candidate;
         let is_full = self.entries.len() >= self.limit;
@@ -63,6 +65,7 @@ impl Table {
             kind,
             encoding,
             confidence,
+            disguise,
         }) {
             Entry::Occupied(mut known) => {
                 let first = known.get_mut();
@@ -93,13 +96,15 @@ impl Table {
                 kind: key.kind,
                 encoding: key.encoding,
                 confidence: key.confidence,
+                disguise: key.disguise,
                 port: first.port,
                 segment: key.segment,
                 count: first.count,
             })
             .collect();
         hits.sort_by(|a, b| {
-            (a.span, a.url_offset, &a.scheme, &a.host).cmp(&(b.span, b.url_offset, &b.scheme, &b.host))
+            let place = |hit: &HostHit| (hit.span, hit.url_offset);
+            (place(a), &a.scheme, &a.host, a.encoding).cmp(&(place(b), &b.scheme, &b.host, b.encoding))
         });
         HostScan {
             hits,

@@ -6,6 +6,7 @@
     reason = "the tests build their own small inputs"
 )]
 
+mod encoded;
 mod grammar;
 mod sweep;
 

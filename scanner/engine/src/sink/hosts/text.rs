@@ -1,4 +1,5 @@
-//! Reading single characters forwards and backwards in the three encodings.
+//! Reading single characters forwards and backwards in UTF-8 and UTF-16; every other encoding is read as UTF-8 once it is
+//! decoded.
 
 use super::Encoding;
 
@@ -6,7 +7,6 @@ use super::Encoding;
 pub(super) fn decode(encoding: Encoding, bytes: &[u8], at: usize) -> Option<(char, usize)> {
     let rest = bytes.get(at..)?;
     match encoding {
-        Encoding::Ascii => decode_utf8(rest),
         Encoding::Utf16Le => {
             let unit: [u8; 2] = rest.first_chunk().copied()?;
             Some((char::from_u32(u32::from(u16::from_le_bytes(unit)))?, 2))
@@ -15,6 +15,7 @@ pub(super) fn decode(encoding: Encoding, bytes: &[u8], at: usize) -> Option<(cha
             let unit: [u8; 2] = rest.first_chunk().copied()?;
             Some((char::from_u32(u32::from(u16::from_be_bytes(unit)))?, 2))
         }
+        _ => decode_utf8(rest),
     }
 }
 
@@ -34,16 +35,16 @@ fn decode_utf8(rest: &[u8]) -> Option<(char, usize)> {
 /// The ASCII character that ends at `end`, and where it starts.
 pub(super) fn ascii_before(encoding: Encoding, bytes: &[u8], end: usize) -> Option<(u8, usize)> {
     match encoding {
-        Encoding::Ascii => {
-            let at = end.checked_sub(1)?;
-            Some((*bytes.get(at)?, at))
-        }
         Encoding::Utf16Le | Encoding::Utf16Be => {
             let at = end.checked_sub(2)?;
             match (encoding, bytes.get(at..end)?) {
                 (Encoding::Utf16Le, &[low, 0]) | (Encoding::Utf16Be, &[0, low]) => Some((low, at)),
                 _ => None,
             }
+        }
+        _ => {
+            let at = end.checked_sub(1)?;
+            Some((*bytes.get(at)?, at))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::authority::{self, Authority, Glyph, PLACEHOLDER};
 use super::name::{self, Found, Tail};
 use super::scheme;
-use super::{Candidate, Confidence, Encoding, HostKind};
+use super::{Candidate, Confidence, Disguise, Encoding, HostKind};
 
 /// The host of the URL whose colon is at `colon` and whose authority starts at `after`.
 pub(super) fn read(encoding: Encoding, bytes: &[u8], colon: usize, after: usize) -> Option<Candidate> {
@@ -27,6 +27,11 @@ pub(super) fn read(encoding: Encoding, bytes: &[u8], colon: usize, after: usize)
         }
         Confidence::Possible
     };
+    let before = authority.glyphs.get(..user.unwrap_or(0)).unwrap_or_default();
+    let disguise = userinfo(before)
+        .filter(|_| scheme.is_web())
+        .map(Disguise::Userinfo)
+        .or(authority.invisible.map(Disguise::Invisible));
     let host_at = first.checked_add(start)?;
     let host_last = host_at.checked_add(found.len)?;
     Some(Candidate {
@@ -37,8 +42,19 @@ pub(super) fn read(encoding: Encoding, bytes: &[u8], colon: usize, after: usize)
         host: found.host,
         kind: found.kind,
         confidence,
+        disguise,
         port,
     })
+}
+
+/// The host that the part before `@` reads like: the whole of it, or all before a `:` and a port.
+fn userinfo(glyphs: &[Glyph]) -> Option<String> {
+    let text: String = glyphs.iter().map(|glyph| glyph.ch).collect();
+    let (host, port) = text.split_once(':').unwrap_or((&text, ""));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let is_port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+    let lower = host.to_ascii_lowercase();
+    (is_port && host.chars().all(plain) && name::is_public(&lower)).then_some(lower)
 }
 
 fn offset(authority: &Authority, index: usize) -> usize {
@@ -117,10 +133,19 @@ fn bracketed(glyphs: &[Glyph]) -> Option<(usize, Found, Option<u16>)> {
         Some((colon, digits)) if colon.ch == ':' => read_port(digits),
         _ => None,
     };
+    let (host, kind) = match address.to_ipv4_mapped() {
+        Some(mapped) => (
+            mapped.to_string(),
+            HostKind::ObfuscatedIpv4 {
+                written: written.to_owned(),
+            },
+        ),
+        None => (address.to_string(), HostKind::Ipv6),
+    };
     let found = Found {
         len: written.len(),
-        host: address.to_string(),
-        kind: HostKind::Ipv6,
+        host,
+        kind,
         confidence: Confidence::Likely,
     };
     Some((1, found, port))

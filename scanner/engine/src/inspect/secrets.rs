@@ -1,0 +1,64 @@
+//! Keys and tokens that whoever has the artifact has too.
+
+use super::{Closing, Inspector};
+use crate::finding::{Finding, Findings, code};
+use crate::sink::secrets::{SecretHit, SecretKind};
+
+/// Findings that are told one by one.
+const MOST: usize = 64;
+
+/// Words of paths in which keys and tokens are made up, or given away on purpose.
+const FIXTURES: &[&str] = &[
+    "test", "tests", "testing", "testdata", "fixture", "fixtures", "example", "examples", "spec", "specs", "sample",
+    "samples", "demo", "demos", "mock", "mocks", "docs", "snakeoil", "dummy",
+];
+
+/// `embedded-secret`.
+pub(super) struct Secrets;
+
+impl Inspector for Secrets {
+    fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
+        let fixture = is_fixture(artifact);
+        for hit in artifact.secrets.iter().take(MOST) {
+            out.push(finding(hit, fixture));
+        }
+    }
+}
+
+fn finding(hit: &SecretHit, fixture: bool) -> Finding {
+    let case = match hit.kind {
+        SecretKind::Jwt => "jwt",
+        _ if hit.published || fixture => "test",
+        SecretKind::PrivateKey => "private-key",
+        SecretKind::GoogleApi => "api-key",
+        SecretKind::GitHub | SecretKind::Npm | SecretKind::PyPi => "checked",
+        _ => "token",
+    };
+    let digest: String = hit.sha256.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let kind = hit.kind.as_str();
+    let message = match hit.shown.as_str() {
+        "" => format!("the bytes are a {kind}"),
+        shown => format!("a text has the form of a {kind}: {shown}"),
+    };
+    let mut finding = Finding::new(code::EMBEDDED_SECRET, hit.span, message)
+        .case(case)
+        .evidence("kind", kind)
+        .evidence("count", hit.count)
+        .evidence("sha256-prefix", digest.clone())
+        .key(digest);
+    if !hit.shown.is_empty() {
+        finding = finding.evidence("shown", hit.shown.clone());
+    }
+    finding
+}
+
+/// Whether the artifact's own name, or its path inside of what holds it, is one of tests and examples.
+fn is_fixture(artifact: &Closing<'_>) -> bool {
+    let name = String::from_utf8_lossy(artifact.name).to_lowercase();
+    let nested = artifact.nested.unwrap_or_default().to_lowercase();
+    let words = |text: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| FIXTURES.contains(&word))
+    };
+    words(&name) || words(&nested)
+}
