@@ -104,12 +104,6 @@ pub fn publisher(names: &[String]) -> Option<&'static str> {
     found.map(|p| p.name.as_str())
 }
 
-/// The name of the publisher who has exactly this pin, as `apple:TEAMID`. Ask only for a signer whose chain leads to a root.
-pub fn publisher_by_pin(pin: &str) -> Option<&'static str> {
-    let found = publishers().iter().find(|p| p.pins.iter().any(|own| own == pin));
-    found.map(|p| p.name.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -318,7 +318,9 @@ fn message(
         set(&[hash.identifier()]),
         sequence(&[
             oid(kind),
-            content.map(|c| explicit(0, std::slice::from_ref(c))).unwrap_or_default(),
+            content
+                .map(|c| explicit(0, std::slice::from_ref(c)))
+                .unwrap_or_default(),
         ]),
         explicit(0, certificates),
         set(signers),
