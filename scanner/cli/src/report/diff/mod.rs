@@ -48,7 +48,7 @@ fn tally<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeMap<String, u64>
 fn percent(part: Option<f64>) -> String {
     match part.map(|p| p * 100.0) {
         None => "-".to_owned(),
-        Some(p) if p == 0.0 => "0 %".to_owned(),
+        Some(0.0) => "0 %".to_owned(),
         Some(p) if p < 0.01 => format!("{p:.1e} %"),
         Some(p) => format!("{p:.2} %"),
     }
