@@ -211,18 +211,17 @@ impl Changes {
         }
     }
 
-    /// A signature that is gone, or new.
+    /// A signature that is gone or new, or another's.
     fn signatures(&mut self, old: &Node<'_>, new: &Node<'_>) {
-        match (old.artifact.signed, new.artifact.signed) {
-            (true, false) => {
-                let message = "was signed and is not any more".to_owned();
-                self.say(code::DIFF_SIGNER, "lost", message, Some(old), Some(new));
-            }
-            (false, true) => {
-                let message = "is signed and was not before".to_owned();
-                self.say(code::DIFF_SIGNER, "gained", message, Some(old), Some(new));
-            }
-            _ => {}
+        let (before, after) = (signers(old.artifact), signers(new.artifact));
+        let told = match (old.artifact.signed, new.artifact.signed) {
+            (true, false) => Some(("lost", "was signed and is not any more".to_owned())),
+            (false, true) => Some(("gained", "is signed and was not before".to_owned())),
+            (true, true) => signer_change(&before, &after),
+            (false, false) => None,
+        };
+        if let Some((case, message)) = told {
+            self.say(code::DIFF_SIGNER, case, message, Some(old), Some(new));
         }
     }
 
@@ -441,6 +440,35 @@ impl Changes {
     }
 }
 
+/// Who signed an artifact: publishers where a pin names them, else the subjects of the signers' certificates.
+fn signers(artifact: &Artifact) -> BTreeSet<String> {
+    let names = artifact
+        .signatures
+        .iter()
+        .filter_map(|s| s.publisher.as_ref().or(s.signer.as_ref()));
+    names.map(|name| printable(name.as_bytes())).collect()
+}
+
+/// What to say where no signer is on both sides.
+fn signer_change(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Option<(&'static str, String)> {
+    let all = |names: &BTreeSet<String>| some(&names.iter().cloned().collect::<Vec<_>>());
+    match (before.is_empty(), after.is_empty()) {
+        (false, true) => {
+            let message = format!("was signed by {} and has a signature of nobody now", all(before));
+            Some(("lost", message))
+        }
+        (true, false) => Some((
+            "gained",
+            format!("is signed by {} and had a signature of nobody", all(after)),
+        )),
+        (false, false) if before.is_disjoint(after) => {
+            let message = format!("is signed by {} instead of {}", all(after), all(before));
+            Some(("changed", message))
+        }
+        _ => None,
+    }
+}
+
 /// The name of a region without the number that tells it from others of its kind.
 fn stem(name: &str) -> &str {
     name.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ' || c == '#')
@@ -487,5 +515,27 @@ fn some(names: &[String]) -> String {
     match names.len().saturating_sub(EXAMPLES) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signer_change;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_signer_who_stays_is_no_change() {
+        let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
+        for (before, after, case) in [
+            (&["CN=A"][..], &["CN=A"][..], None),
+            (&["CN=A"], &["CN=A", "CN=B"], None),
+            (&["CN=A"], &["CN=B"], Some("changed")),
+            (&["CN=A"], &[], Some("lost")),
+            (&[], &["CN=A"], Some("gained")),
+            (&[], &[], None),
+        ] {
+            let told = signer_change(&set(before), &set(after)).map(|(case, _)| case);
+            assert_eq!(told, case, "{before:?} {after:?}");
+        }
     }
 }
