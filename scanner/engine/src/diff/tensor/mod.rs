@@ -21,7 +21,7 @@ use crate::span::Span;
 use element::Element;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -97,7 +97,21 @@ impl<'a> Models<'a> {
                 shown: if outer.is_empty() { &entry.name } else { outer },
             }));
         }
+        // What the scan has named by itself is there already.
+        let known: HashSet<(&str, &str)> = match named.is_empty() {
+            true => HashSet::new(),
+            false => tensors
+                .iter()
+                .filter_map(|t: &Tensor<'a>| Some((&*artifacts.get(t.at)?.path, t.shown)))
+                .collect(),
+        };
         for (at, entry) in named {
+            let there = artifacts
+                .get(*at)
+                .is_some_and(|a| known.contains(&(&*a.path, &*entry.name)));
+            if there {
+                continue;
+            }
             let holder = artifacts
                 .get(*at)
                 .filter(|a| !files.contains_key(&*a.path) && files.len() < OPEN);
