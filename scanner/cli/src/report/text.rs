@@ -193,8 +193,12 @@ fn hosts(root: &Artifact, view: View, out: &mut dyn Write) -> io::Result<()> {
         let sure = if place.likely { "" } else { " (possible)" };
         let region = printable(place.region.as_bytes());
         let times = count(place.count, "time");
+        let how = match place.encoding {
+            "ascii" | "utf-16le" | "utf-16be" => String::new(),
+            encoding => format!(" ({encoding})"),
+        };
         let text = format!(
-            "host {host}{sure}, {times}, first at {:#x} in {region}{nested}",
+            "host {host}{sure}{how}, {times}, first at {:#x} in {region}{nested}",
             place.offset
         );
         writeln!(out, "{:11}{}", "", wrap(&text, 11, 13, view.columns))?;

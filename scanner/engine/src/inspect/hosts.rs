@@ -11,6 +11,9 @@ use std::net::IpAddr;
 /// Hosts that one finding names.
 const MOST: usize = 16;
 
+/// Hosts in base64 whose surroundings are looked at.
+const LOOKED_AT: usize = 256;
+
 /// `ip-literal-url`, `encoded-host`, `disguised-host`.
 pub(super) struct Hosts;
 
@@ -46,10 +49,18 @@ impl Inspector for Hosts {
 /// One finding for each way in which hosts are hidden, with the hosts.
 fn encoded(artifact: &Closing<'_>, out: &mut Findings) {
     let mut found: BTreeMap<&'static str, Vec<&HostHit>> = BTreeMap::new();
+    let mut looked = 0_usize;
     for hit in artifact.hosts {
-        if let Some(case) = hiding(artifact.format, hit) {
-            found.entry(case).or_default().push(hit);
+        let Some(case) = hiding(artifact.format, hit) else {
+            continue;
+        };
+        if hit.encoding == Encoding::Base64 && looked < LOOKED_AT {
+            looked = looked.saturating_add(1);
+            if is_data(artifact, hit) {
+                continue;
+            }
         }
+        found.entry(case).or_default().push(hit);
     }
     for (case, hits) in found {
         let Some(first) = hits.first() else { continue };
@@ -99,6 +110,19 @@ fn hiding(format: &str, hit: &HostHit) -> Option<&'static str> {
         Encoding::Escaped if script => Some("escaped"),
         _ => None,
     }
+}
+
+/// Whether base64 is that of a PEM or of a `data:` URL: certificates, pictures and source maps name hosts.
+fn is_data(artifact: &Closing<'_>, hit: &HostHit) -> bool {
+    const BACK: u64 = 64 << 10;
+    let start = hit.url_offset.saturating_sub(BACK);
+    let bytes = artifact.bytes(start, hit.url_offset.saturating_sub(start));
+    let last = |what: &[u8]| memchr::memmem::rfind(&bytes, what);
+    let in_pem = last(b"-----BEGIN ").is_some_and(|begin| last(b"-----END ").is_none_or(|end| end < begin));
+    let digit = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_' | b'=');
+    let digits = bytes.iter().rev().take_while(digit).count();
+    let before = bytes.get(..bytes.len().saturating_sub(digits)).unwrap_or_default();
+    in_pem || before.ends_with(b";base64,") || (before.is_empty() && start > 0)
 }
 
 /// Names that read like others.

@@ -6,7 +6,7 @@ use super::{Candidate, Encoding, url};
 const FIRST: usize = 96;
 
 /// Bytes decoded at most: a scheme, user information and the longest host.
-const MOST: usize = 1024;
+pub(super) const MOST: usize = 1024;
 
 /// Decoded bytes and their places.
 #[derive(Default)]

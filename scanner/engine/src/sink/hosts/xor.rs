@@ -71,7 +71,7 @@ pub(super) fn read(bytes: &[u8], at: usize) -> Option<Candidate> {
             && matches!(found.kind, HostKind::Name | HostKind::Ipv4)
             && found.host.is_ascii()
     };
-    view::read(|most| decode(most, false))
-        .filter(sure)
-        .or_else(|| view::read(|most| decode(most, true)).filter(sure))
+    let found = view::read(|most| decode(most, false)).filter(sure);
+    let stops = tail.iter().take(view::MOST).any(|b| *b == 0);
+    found.or_else(|| stops.then(|| view::read(|most| decode(most, true)).filter(sure))?)
 }

@@ -136,10 +136,9 @@ pub(super) fn read(bytes: &[u8], at: usize, which: usize) -> Option<Found> {
             fits.then(|| token(bytes, start, end, SecretKind::OpenAi)).flatten()
         }
         Shape::HuggingFace => {
-            let rest = run(bytes, body, alphanumeric, 40);
-            let letters = rest.iter().all(u8::is_ascii_alphabetic);
-            (rest.len() == 34 && letters && random(rest))
-                .then(|| whole(SecretKind::HuggingFace, 34))
+            let rest = run(bytes, body, alphanumeric, 41);
+            ((34..=40).contains(&rest.len()) && random(rest))
+                .then(|| whole(SecretKind::HuggingFace, rest.len()))
                 .flatten()
         }
         Shape::PyPi => {
@@ -200,7 +199,7 @@ fn checked(bytes: &[u8], at: usize) -> bool {
         *digit = BASE62.get(index).copied().unwrap_or(b'0');
         value /= 62;
     }
-    digits == *sum && random(secret)
+    digits == *sum
 }
 
 /// Whether letters and digits are varied as in a random text, and hold none of the words of placeholders.
