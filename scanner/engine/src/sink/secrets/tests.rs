@@ -2,8 +2,6 @@
 //!
 //! Tokens are put together here, so that no file of this repository holds one.
 
-#![expect(clippy::arithmetic_side_effects, reason = "the tests build their own small inputs")]
-
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
