@@ -71,7 +71,7 @@ const CODES: &[(&str, &str)] = &[
     ("diff-tensor", "info changed=info nonfinite=medium outlier=medium"),
     (
         "disguised-host",
-        "medium alike=medium bidi=medium invisible=low mixed=medium styled=low userinfo=low",
+        "medium alike=medium bidi=medium invisible=low mixed=medium styled=low userinfo=medium",
     ),
     (
         "duplicate-entry",

@@ -198,7 +198,8 @@ fn icann_suffix_len(name: &str) -> Option<usize> {
     }
 }
 
-fn ends_in_a_common_domain(name: &str) -> bool {
+/// Whether a name is under one of the domains that program text names most.
+pub(super) fn ends_in_a_common_domain(name: &str) -> bool {
     name.rsplit('.')
         .next()
         .is_some_and(|last| CUT_ANYWHERE.iter().any(|&(domain, _)| domain == last))

@@ -54,7 +54,9 @@ fn userinfo(glyphs: &[Glyph]) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let is_port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
     let lower = host.to_ascii_lowercase();
-    (is_port && host.chars().all(plain) && name::is_public(&lower)).then_some(lower)
+    // People have names with dots as well: only a common domain makes one a host.
+    let host = host.chars().all(plain) && name::is_public(&lower) && name::ends_in_a_common_domain(&lower);
+    (is_port && host).then_some(lower)
 }
 
 fn offset(authority: &Authority, index: usize) -> usize {

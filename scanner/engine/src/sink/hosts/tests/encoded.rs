@@ -203,6 +203,7 @@ fn a_user_like_a_host_and_characters_without_a_width_are_told() {
         ("https://user:pass@h.example.com/", None),
         ("https://user@mail.com:pass@h.example.com/", None),
         ("ftp://anonymous@h.example.com/", None),
+        ("https://first.name@h.example.com/", None),
         ("https://h.ex\u{202e}ample.com/", Some(Disguise::Invisible('\u{202e}'))),
         ("https://h.example\u{200b}.com/", Some(Disguise::Invisible('\u{200b}'))),
         ("https://h.example.com\u{200b} next", None),
