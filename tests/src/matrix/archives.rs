@@ -3,7 +3,6 @@
 use super::Fixture::{Benign, Built, Sample};
 use super::{Row, row};
 use crate::build::compressed as c;
-use crate::build::files::hex;
 use crate::build::gzip;
 use crate::build::keras::base64;
 use crate::build::marshal::{Code, Layout};
@@ -80,7 +79,8 @@ fn text(inner: &[u8]) -> Vec<u8> {
 }
 
 fn digits(inner: &[u8]) -> Vec<u8> {
-    Asm::proto(4).binunicode(&hex(inner)).stop().done()
+    let hexadecimal: String = inner.iter().map(|byte| format!("{byte:02x}")).collect();
+    Asm::proto(4).binunicode(&hexadecimal).stop().done()
 }
 
 fn code(names: &[&str]) -> Vec<u8> {

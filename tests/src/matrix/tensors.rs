@@ -124,7 +124,7 @@ fn onnx(data: Vec<u8>) -> Vec<u8> {
         .number(2, 1)
         .text(8, "w")
         .bytes(9, &data);
-    model.initializers.push(tensor);
+    model.initializers[0] = tensor;
     model.build()
 }
 

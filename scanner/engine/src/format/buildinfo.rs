@@ -114,7 +114,10 @@ mod tests {
     use probity_tests::build::compressed::zlib;
 
     fn counted(text: &[u8]) -> Vec<u8> {
-        let mut out = vec![(text.len() & 0x7f) as u8 | 0x80, (text.len() >> 7) as u8];
+        let length = u16::try_from(text.len()).unwrap();
+        let [low, _] = length.to_le_bytes();
+        let [high, _] = (length >> 7).to_le_bytes();
+        let mut out = vec![low | 0x80, high];
         out.extend_from_slice(text);
         out
     }

@@ -21,6 +21,9 @@ use crate::span::Span;
 use crate::verify::{Coverage, Signature};
 use std::collections::BTreeMap;
 
+/// SHA-256 of the bytes of a tensor, and of its high bytes, by its place and by whether they are elements.
+type TensorDigests = BTreeMap<(Span, bool), ([u8; 32], Option<[u8; 32]>)>;
+
 /// What the sweep found for one node, in the node's own offsets.
 #[derive(Default)]
 struct Swept {
@@ -34,7 +37,7 @@ struct Swept {
     matches: Vec<PatternHit>,
     more: Vec<(u32, u64)>,
     tensors: Vec<SweptTensor>,
-    digests: BTreeMap<(Span, bool), ([u8; 32], Option<[u8; 32]>)>,
+    digests: TensorDigests,
     findings: Findings,
     errors: Vec<ScanError>,
     outcomes: signed::Outcomes,
@@ -575,11 +578,7 @@ fn own_hosts(closing: &Closing<'_>, nested: Option<&str>) -> BTreeMap<String, Ho
 }
 
 /// The tensors of a node with their digests.
-fn tensor_digests(
-    node: &Node,
-    digests: &BTreeMap<(Span, bool), ([u8; 32], Option<[u8; 32]>)>,
-    wanted: bool,
-) -> Vec<TensorDigest> {
+fn tensor_digests(node: &Node, digests: &TensorDigests, wanted: bool) -> Vec<TensorDigest> {
     let facts = node.facts.iter().filter(|_| wanted);
     facts
         .filter_map(|fact| match fact {

@@ -481,7 +481,8 @@ mod tests {
 
     #[test]
     fn files_have_the_digests_listed_whatever_packs_them() {
-        let packs: [fn(&[u8]) -> Vec<u8>; 4] = [
+        type Pack = fn(&[u8]) -> Vec<u8>;
+        let packs: [Pack; 4] = [
             |bytes| compressed::xz(bytes),
             |bytes| gzip::gzip(bytes),
             |bytes| compressed::zstd(&[bytes]).bytes,
@@ -517,7 +518,7 @@ mod tests {
 
     #[test]
     fn a_package_that_is_cut_is_never_silently_intact() {
-        let whole = package(&sums(ABC), |bytes| gzip::gzip(bytes));
+        let whole = package(&sums(ABC), gzip::gzip);
         let bytes = whole.as_slice().unwrap();
         for cut in 0..bytes.len() {
             let checked = check(&MemorySource::new(bytes[..cut].to_vec()), "x_2-3_all.deb");

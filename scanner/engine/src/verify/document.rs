@@ -165,7 +165,7 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
 
 /// The bytes that a text says in hexadecimal.
 pub(crate) fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -96,9 +96,11 @@ pub fn check(source: &dyn ReadAt, expected: &Expected) -> Vec<Checked> {
     if let Some(text) = &expected.integrity {
         all.push(integrity(source, text, "npm-integrity", "the integrity given"));
     }
-    let package = (expected.lockfile.is_some() || expected.signatures.is_some())
-        .then(|| package(source))
-        .unwrap_or_else(|| Err(String::new()));
+    let package = if expected.lockfile.is_some() || expected.signatures.is_some() {
+        package(source)
+    } else {
+        Err(String::new())
+    };
     if let Some(lockfile) = &expected.lockfile {
         all.push(locked(source, lockfile, &package));
     }

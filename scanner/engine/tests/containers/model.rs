@@ -108,7 +108,11 @@ fn what_named_code_does_at_import_is_told() {
         &with("import base64\nexec(base64.b64decode('cGFzcw=='))\n"),
         &["high import-code decoded", own],
     );
-    check(&with("import os\ndef f():\n    os.system('true')\n"), &[own]);
+    check(
+        &with("import os\ndef f():\n    os.system('true')\n"),
+        &[own, "medium import-code deferred"],
+    );
+    check(&with("import os\ndef f():\n    os.path.join('a', 'b')\n"), &[own]);
     let beside = model().with("convert.py", "import os\nos.system('true')\n");
     check(&beside, &["low import-code unreferenced"]);
     check(&beside.clone().with("__init__.py", ""), &[]);

@@ -129,6 +129,10 @@ fn path_files_are_told_by_what_they_run() {
     }
     check(
         &Files::of(&[("src/a.pth", b"import os; os.system('true')\n")]),
+        &["medium startup-code acts"],
+    );
+    check(
+        &Files::of(&[("src/a.pth", b"import os; os.getcwd()\n")]),
         &["low startup-code elsewhere"],
     );
 }

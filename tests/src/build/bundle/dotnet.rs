@@ -49,7 +49,7 @@ impl DotNet {
         let mut out = Out::le();
         let mut places = Vec::new();
         for (.., content, deflated) in &self.files {
-            while (base + out.len()) % 16 != 0 {
+            while !(base + out.len()).is_multiple_of(16) {
                 out.u8(0);
             }
             let stored = if *deflated { deflate(content) } else { content.clone() };

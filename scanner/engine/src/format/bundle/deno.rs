@@ -233,7 +233,7 @@ impl Payload {
         let mut open: Vec<Entry> = Vec::new();
         let mut path: Vec<Vec<u8>> = Vec::new();
         let mut stored = BTreeSet::new();
-        while let Some(token) = walker.next() {
+        for token in walker.by_ref() {
             let token = match token {
                 Ok(token) => token,
                 Err(fault) => {

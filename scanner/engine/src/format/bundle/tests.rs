@@ -214,6 +214,8 @@ fn programs_in_executables_are_nested_and_account_for_every_byte() {
         let grave: Vec<String> = told(&bytes)
             .into_iter()
             .filter(|f| !f.starts_with("bundle-autoload/") && !f.starts_with("trailing-bytes/overlay"))
+            // The fixtures sign with a key of their own.
+            .filter(|f| !f.starts_with("signature-unanchored/"))
             .collect();
         assert!(grave.is_empty(), "{name}: {grave:?}");
     }

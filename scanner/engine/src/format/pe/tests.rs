@@ -28,6 +28,8 @@ const PE: usize = 0x80;
 const OPTIONAL: usize = PE + 24;
 const TABLE: usize = OPTIONAL + 240;
 const TEXT: usize = 0x400;
+/// Bytes of the signature of a signed image.
+const VALUE: u64 = 0x10a6;
 const HIDDEN: &[u8] = b"sixteen or more bytes that nothing refers to";
 
 fn parse(bytes: &[u8]) -> Parse {
@@ -136,19 +138,17 @@ fn a_signed_image_of_64_bits_is_claimed_to_the_last_byte() {
 0xc00 0x200 data .reloc:
 0xc00 0xc   table base relocations
 0xc0c 0x1f4   padding .reloc tail
-0xe00 0x158 table certificate table:
+0xe00 0x10b0 table certificate table:
 0xe00 0x8   header certificate 1 header
-0xe08 0x14d   signature certificate 1
-0xf55 0x3   padding certificate 1 pad
+0xe08 0x10a6   signature certificate 1
+0x1eae 0x2   padding certificate 1 pad
 ";
     assert_eq!(map(&file), expected);
     assert_eq!(unclaimed(&file), []);
     let artifact = scan(&file);
-    assert!(
-        artifact.findings.is_empty() && artifact.complete,
-        "{:?}",
-        artifact.findings
-    );
+    let told: Vec<&str> = artifact.findings.iter().map(|f| f.finding.code).collect();
+    // The fixture's signer is nobody's.
+    assert_eq!((told, artifact.complete), (vec![code::SIGNATURE_UNANCHORED], true));
     assert_eq!(artifact.format, "pe");
 }
 
@@ -308,7 +308,7 @@ fn overlays_are_told_by_their_place_and_what_hides_behind_a_certificate_shows_wh
     }
     .build();
     assert_eq!(unclaimed(&bare), [(bare.len() as u64 - 100, bare.len() as u64)]);
-    let start = certificate(8) as u64 + 333;
+    let start = certificate(8) as u64 + VALUE;
     for (length, end) in [(64, start + 64), (512, start + 512)] {
         let file = Builder {
             certificate_stuffing: vec![0x41; length],
@@ -346,7 +346,7 @@ fn padding_is_checked_for_what_it_may_hold() {
                 ..Builder::signed(true)
             }
             .build(),
-            Some(certificate(8) as u64 + 333),
+            Some(certificate(8) as u64 + VALUE),
         ),
         (
             Builder {
@@ -552,9 +552,11 @@ fn relocations_left_behind_by_an_installer_are_not_an_overlap() {
             data_directory(&mut file, 5, 0x3000, 12);
         }
         let found = scan(&file).findings;
+        // Nobody computes the checksum again here.
         found
             .into_iter()
             .map(|f| (f.finding.code, f.finding.case))
+            .filter(|(code, _)| *code != code::IMAGE_CHECKSUM)
             .collect::<Vec<_>>()
     };
     assert_eq!(stale(false), [(code::MALFORMED, Some("lenient"))]);

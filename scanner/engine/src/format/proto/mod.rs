@@ -40,7 +40,7 @@ pub(super) fn further_down(input: &Input<'_>) -> Option<&'static dyn Format> {
         &super::caffe::Caffe,
     ];
     // The probe held all of a short one.
-    if input.len() <= crate::identify::HEAD as u64 {
+    if usize::try_from(input.len()).is_ok_and(|length| length <= crate::identify::HEAD) {
         return None;
     }
     let view = View::Whole(input);

@@ -61,10 +61,7 @@ pub(super) const PAIRS: [(u8, u8, u8); 18] = [
 pub(super) fn first_look(bytes: &[u8]) -> Option<PayloadKind> {
     Some(match *bytes {
         [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, 1, ..] => PayloadKind::Elf,
-        [b'P', b'K', 3, 4, 0..=63, _, _, flags, method, 0, ..] if flags & 0xc0 == 0 => match method {
-            0..=14 | 93 | 95..=99 => PayloadKind::Zip,
-            _ => return None,
-        },
+        [b'P', b'K', 3, 4, 0..=63, _, _, flags, 0..=14 | 93 | 95..=99, 0, ..] if flags & 0xc0 == 0 => PayloadKind::Zip,
         [b'P', b'K', 5, 6, 0, 0, 0, 0, a, b, c, d, ..] if [a, b] == [c, d] && [a, b] != [0, 0] => PayloadKind::Zip,
         [b'M', b'Z', ..] => match bytes.get(0x3c..0x40) {
             // Where the PE signature stands: behind this header, within the first kilobytes.

@@ -1,5 +1,11 @@
 //! Payloads written into every plane, and found again however the bytes are cut.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "tests compute places in buffers of their own"
+)]
+
 use super::*;
 use proptest::prelude::*;
 

@@ -151,10 +151,11 @@ mod tests {
             match (is_printable(*byte), start) {
                 (true, None) => start = Some(at),
                 (false, Some(from)) => {
-                    if wide(at - from) >= SHORTEST {
+                    let length = wide(at.saturating_sub(from));
+                    if length >= SHORTEST {
                         all.push(TextRun {
                             offset: wide(from),
-                            length: wide(at - from),
+                            length,
                         });
                     }
                     start = None;

@@ -398,7 +398,10 @@ fn images_of_one_universal_file_that_differ_in_their_signer_are_told() {
             slices,
             ..Fat::new(false)
         };
-        said(&scan(whole.build()))
+        let mut found = said(&scan(whole.build()));
+        // The images differ in more than their signers.
+        found.retain(|f| !f.starts_with("unusual-structure"));
+        found
     };
     let arm = by(TEAM, "a").sign(&image());
     assert_eq!(fat(by(TEAM, "another").sign(&intel), arm.clone()), [""; 0]);

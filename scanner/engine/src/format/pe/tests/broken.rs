@@ -102,7 +102,7 @@ const BROKEN: &[(&str, Change)] = &[
         set32(b, certificate(0), 4)
     }),
     ("dwLength of a certificate does not fit", |b| {
-        set32(b, certificate(0), 0x1000)
+        set32(b, certificate(0), 0x4000)
     }),
     ("wRevision of a certificate is not 0x0200", |b| {
         set16(b, certificate(4), 0x0100)

@@ -87,9 +87,10 @@ fn what_ran_before_a_cut_or_a_broken_opcode_is_kept() {
 /// What the format itself says of the bytes, as facts by kind.
 fn parse_acts(bytes: &[u8]) -> Vec<(&'static str, &'static str)> {
     let parse = super::parse(bytes);
-    let kinds = parse.facts().iter().map(|fact| match fact {
-        crate::fact::Fact::Callable { .. } => ("callable", ""),
-        _ => ("act", ""),
+    let kinds = parse.facts().iter().filter_map(|fact| match fact {
+        crate::fact::Fact::Callable { .. } => Some(("callable", "")),
+        crate::fact::Fact::Act { .. } => Some(("act", "")),
+        _ => None,
     });
     kinds.collect()
 }
