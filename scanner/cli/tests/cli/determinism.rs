@@ -14,6 +14,7 @@ fn tree(dir: &Path) {
         put(dir, format!("hostile/{}", case.name), &case.bytes);
     }
     put(dir, "large", &vec![0x5a; 20 << 20]);
+    put(dir, "large.safetensors", &large_model());
     for n in 0..50 {
         put(
             dir,
@@ -22,6 +23,33 @@ fn tree(dir: &Path) {
         );
     }
     std::os::unix::fs::symlink("/etc/hostname", dir.join("out")).unwrap();
+}
+
+/// Forty tensors of 512 KiB, each with a value that is no number: large enough for a thread that only hashes.
+fn large_model() -> Vec<u8> {
+    const BYTES: usize = 512 << 10;
+    let entries: Vec<String> = (0..40)
+        .map(|n| {
+            let (start, end) = (n * BYTES, (n + 1) * BYTES);
+            format!("\"layers.{n}.weight\":{{\"dtype\":\"F32\",\"shape\":[1024,128],\"data_offsets\":[{start},{end}]}}")
+        })
+        .collect();
+    let mut header = format!("{{{}}}", entries.join(","));
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut out = (header.len() as u64).to_le_bytes().to_vec();
+    out.extend(header.as_bytes());
+    for n in 0..40u32 {
+        let mut state = n;
+        out.extend((0..BYTES / 4).flat_map(|at| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let weight = (f64::from(state) / f64::from(u32::MAX) - 0.5) as f32;
+            let value = if at == 1000 + n as usize { f32::NAN } else { weight };
+            value.to_le_bytes()
+        }));
+    }
+    out
 }
 
 #[test]
@@ -33,6 +61,10 @@ fn one_thread_and_eight_and_a_second_run_say_the_same() {
     assert_eq!(one, report("8"));
     assert_eq!(one, report("8"));
     assert_eq!(one, report("0"));
+    let model = one["artifacts"].as_array().unwrap().iter();
+    let model = model.clone().find(|a| a["path"] == "./large.safetensors").unwrap();
+    let told = model["findings"].as_array().unwrap().iter();
+    assert_eq!(told.filter(|f| f["code"] == "tensor-nonfinite").count(), 40);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! have as much to do): the slowest thing sets the pace, and the bytes are read once. Tiles return to the reader, so the ring bounds the memory.
 
 use super::Context;
-use super::plan::{Plan, Tap};
+use super::plan::{Plan, Sink, Tap};
 use crate::finding::{ErrorCode, ScanError};
 use crate::source::{Quota, ReadAt, read_full_at};
 use crate::span::Span;
@@ -51,7 +51,9 @@ pub(super) fn sweep(
     }
     let swept = if ctx.two_threads && source.len() > LARGE {
         balance(source.len(), plan);
-        threaded(quota, source, plan, &report)
+        let swept = threaded(quota, source, plan, &report);
+        rejoin(plan);
+        swept
     } else {
         inline(quota, source, plan, &report)
     };
@@ -106,13 +108,21 @@ fn inline(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(u
     Ok(())
 }
 
-/// Shares the digests out between the thread that only hashes and the one that reads and feeds everything else, which
-/// costs about half of what hashing the same bytes does: longest first, to whoever has less to do.
+/// Shares digests and tensors out between the thread that hashes and the one that reads and looks for hosts, secrets and
+/// magic numbers, which costs nearly what hashing the same bytes does: digests before tensors, longest first, to whoever has
+/// less to do. Tensors of the hashing thread lie beside its digests: both are fed in the order of the bytes.
 fn balance(length: u64, plan: &mut Plan) {
+    let (tensors, others): (Vec<Tap>, Vec<Tap>) = std::mem::take(&mut plan.others)
+        .into_iter()
+        .partition(|tap| matches!(tap.sink, Sink::Tensor(_)));
+    plan.others = others;
+    let longest = |taps: &mut Vec<Tap>| taps.sort_by_key(|tap| (std::cmp::Reverse(tap.span.len()), tap.span.start()));
     let mut digests = std::mem::take(&mut plan.digests);
-    digests.sort_by_key(|tap| (std::cmp::Reverse(tap.span.len()), tap.span.start()));
-    let (mut hashing, mut reading) = (0u64, length / 2);
-    for tap in digests {
+    let mut tensors = tensors;
+    longest(&mut digests);
+    longest(&mut tensors);
+    let (mut hashing, mut reading) = (0u64, length.saturating_sub(length / 8));
+    for tap in digests.into_iter().chain(tensors) {
         let (load, taps) = if hashing <= reading {
             (&mut hashing, &mut plan.digests)
         } else {
@@ -124,6 +134,16 @@ fn balance(length: u64, plan: &mut Plan) {
     for taps in [&mut plan.digests, &mut plan.others] {
         taps.sort_by_key(|tap| tap.span.start());
     }
+}
+
+/// Puts the tensors together again: results are taken in the order of the bytes, however many threads there were.
+fn rejoin(plan: &mut Plan) {
+    let (tensors, digests): (Vec<Tap>, Vec<Tap>) = std::mem::take(&mut plan.digests)
+        .into_iter()
+        .partition(|tap| matches!(tap.sink, Sink::Tensor(_)));
+    plan.digests = digests;
+    plan.others.extend(tensors);
+    plan.others.sort_by_key(|tap| tap.span.start());
 }
 
 fn threaded(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(usize)) -> Result<(), ScanError> {
@@ -238,7 +258,6 @@ impl<'a> Feeder<'a> {
 mod tests {
     use super::*;
     use crate::ledger::Fill;
-    use crate::pipeline::plan::Sink;
     use crate::sink::{DigestSink, FillSink, HistogramSink, MagicSink, TensorSink, TensorSpec, TextSink};
     use crate::tensor::Layout;
     use proptest::prelude::*;
