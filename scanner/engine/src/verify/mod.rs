@@ -13,12 +13,12 @@
 //!
 //! # How a scheme is verified
 //!
-//! A format emits a fact that says where its signatures stand. At the end of the parse each [`Verifier`] of the table is
-//! asked for a [`Plan`]: it reads the blobs (they count as structure), and says which digests over which spans it needs.
-//! The sweep computes them while everything else is looked at. At close the plan's [`Pending`] half gets the outcomes, in
-//! the order of the requests, and gives a [`Verified`]: reports, covered and excluded bytes, findings, errors.
+//! A format emits a fact that says where its signatures stand. At the end of the parse each `Verifier` of the table is
+//! asked for a `Plan`: it reads the blobs (they count as structure), and says which digests over which spans it needs.
+//! The sweep computes them while everything else is looked at. At close the plan's `Pending` half gets the outcomes, in
+//! the order of the requests, and gives a `Verified`: reports, covered and excluded bytes, findings, errors.
 //!
-//! To add a scheme: a fact in `fact.rs`, a folder here with a [`Verifier`], its row in [`VERIFIERS`]. `cms/` reads and
+//! To add a scheme: a fact in `fact.rs`, a folder here with a `Verifier`, its row in `VERIFIERS`. `cms/` reads and
 //! verifies signed messages, builds chains and judges countersignatures; `algorithm.rs` names digests.
 //!
 //! Signatures that lie *beside* what they sign (OpenSSF model signing, Sigstore bundles, npm, minisign, and the digests that

@@ -1,7 +1,7 @@
 //! OpenSSF model signing (OMS): a directory is signed by one file that lists the others with their digests.
 //!
-//! The signature is a Sigstore bundle ([`bundle`]) around a statement ([`manifest`]) that is held against the directory
-//! ([`compare`]). Signatures by a key and by a certificate are made ([`sign`]) and checked; those of Sigstore's own
+//! The signature is a Sigstore bundle (`bundle`) around a statement (`manifest`) that is held against the directory
+//! (`compare`). Signatures by a key and by a certificate are made ([`sign`]) and checked; those of Sigstore's own
 //! authority are checked only. Written after the specification of the OpenSSF's model signing group, and after the
 //! package `model-signing` 1.1, whose signatures are taken and which takes ours.
 //!
