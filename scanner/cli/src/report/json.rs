@@ -5,6 +5,7 @@ use probity_engine::artifact::{Artifact, Judged, Report, Suppressed};
 use probity_engine::finding::{ScanError, Value as Evidence};
 use probity_engine::name::printable;
 use probity_engine::verify::{CodeIdentity, Signature, Time};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
@@ -13,11 +14,33 @@ const SCHEMA: &str = "probity.scan/1";
 
 /// Writes one document.
 pub(crate) fn render(report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
-    let artifacts: Vec<Value> = listed(report, all).map(artifact).collect();
-    let mut document = header(report);
-    document.insert("artifacts".to_owned(), Value::Array(artifacts));
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    serde_json::to_writer_pretty(&mut *out, &Document { report, all })?;
     writeln!(out)
+}
+
+/// The whole document. Its artifacts become values one at a time: a tree of 100,000 files does not stand in memory twice.
+struct Document<'r> {
+    report: &'r Report,
+    all: bool,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_map(None)?;
+        for (key, value) in header(self.report) {
+            document.serialize_entry(&key, &value)?;
+        }
+        document.serialize_entry("artifacts", &Listed(self))?;
+        document.end()
+    }
+}
+
+struct Listed<'r>(&'r Document<'r>);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(listed(self.0.report, self.0.all).map(artifact))
+    }
 }
 
 /// Writes one artifact a line, then the summary.
