@@ -38,7 +38,7 @@ pub(super) static ROWS: &[Row] = &[
     row(LIBRARY, "ELF: DT_RUNPATH", ("library-path", "searched"), Built("search in /dev/shm", || elf::asking(29, "/dev/shm/x")), Built("search beside the program", || elf::asking(29, "$ORIGIN/../lib"))),
     row("initialiser outside code", "ELF", ("suspicious-entry", "initialiser"), Built("DT_INIT in read-only data", || initialiser(2)), Built("DT_INIT in code", || initialiser(3))),
     row("packed code", "ELF", ("packed", "structure"), Built("dense bytes in writable code", || packed(true)), Built("dense bytes in code", || packed(false))),
-    row("images that differ", "universal Mach-O", ("unusual-structure", "fat-differs"), Built("one image signed, one not", fat), Benign("macho-fat-32")),
+    row("images that differ", "universal Mach-O", ("unusual-structure", "fat-differs"), Built("a program and a library", fat), Benign("macho-fat-32")),
 ];
 
 fn secret() -> Vec<u8> {
@@ -140,13 +140,9 @@ fn packed(writable: bool) -> Vec<u8> {
 }
 
 fn fat() -> Vec<u8> {
+    const MH_DYLIB: u8 = 6;
     let mut file = macho::Fat::new(false);
-    let cpu = file.slices[1].0;
-    let plain = macho::MachO::new(cpu);
-    file.slices[1].2 = macho::MachO {
-        signed: !plain.signed,
-        ..plain
-    }
-    .build();
+    // `filetype`, behind the magic number and the two fields of the processor.
+    file.slices[1].2[12] = MH_DYLIB;
     file.build()
 }

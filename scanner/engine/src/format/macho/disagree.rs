@@ -1,7 +1,8 @@
 //! Images of one universal file, held against each other.
 //!
-//! They are compiled from one source: the same kind of file, signed or not as one, with the same libraries but for those of
-//! the system, of which older processors need others. An image that was changed alone shows here.
+//! They are compiled from one source: the same kind of file, with the same libraries but for those of the system, of which
+//! older processors need others. An image that was changed alone shows here. Who signed them is compared where signatures
+//! are verified: linkers sign for arm64 and leave x86_64 alone.
 
 use super::command;
 use super::header::Header;
@@ -16,7 +17,6 @@ use std::collections::BTreeSet;
 pub(super) struct Image {
     name: String,
     filetype: u32,
-    signed: bool,
     /// Libraries and search paths that are not the system's.
     libraries: BTreeSet<Vec<u8>>,
     span: Span,
@@ -54,7 +54,6 @@ impl Image {
         Some(Self {
             name: name.to_owned(),
             filetype: header.filetype,
-            signed: commands.iter().any(|c| c.cmd == raw::LC_CODE_SIGNATURE),
             libraries,
             span: place,
         })
@@ -70,10 +69,6 @@ pub(super) fn compare(images: &[Image], out: &mut Parse) {
         let mut differences: Vec<String> = Vec::new();
         if first.filetype != other.filetype {
             differences.push(format!("file type {} and {}", first.filetype, other.filetype));
-        }
-        if first.signed != other.signed {
-            let signed = if first.signed { &first.name } else { &other.name };
-            differences.push(format!("only {signed} is signed"));
         }
         let only = |a: &Image, b: &Image| -> Vec<String> {
             let of = a.libraries.difference(&b.libraries).take(16);
