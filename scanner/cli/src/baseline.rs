@@ -2,16 +2,15 @@
 //!
 //! A run that writes a baseline is judged without it: what is accepted is accepted by whoever commits the file.
 
+use crate::fresh;
 use anyhow::{Context, Result, bail};
 use probity_engine::Severity;
 use probity_engine::artifact::Report;
 use probity_engine::policy::{Baseline, BaselineEntry};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 const SCHEMA: &str = "probity.baseline/1";
 /// The largest baseline that is read: some 150,000 findings.
@@ -99,10 +98,7 @@ fn entry(item: Item) -> Result<BaselineEntry> {
 }
 
 /// A baseline that will be written: its place is taken before anything is scanned.
-pub(crate) struct Fresh {
-    path: PathBuf,
-    file: NamedTempFile,
-}
+pub(crate) struct Fresh(fresh::Fresh);
 
 impl Fresh {
     /// Makes the file beside its place, under another name.
@@ -110,26 +106,14 @@ impl Fresh {
     /// # Errors
     /// When it cannot be written there.
     pub(crate) fn new(path: &Path) -> Result<Self> {
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".probity-baseline-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(dir)
-            .with_context(|| format!("cannot write --baseline {}", path.display()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Self(fresh::Fresh::new("baseline", path)?))
     }
 
     /// Writes what `report` found and puts the file in its place, whole or not at all. Tells what was written.
     ///
     /// # Errors
     /// What the operating system reports; a file that has come to stand there is left as it is.
-    pub(crate) fn write(mut self, report: &Report) -> Result<String> {
+    pub(crate) fn write(self, report: &Report) -> Result<String> {
         let (entries, left_out) = Baseline::of(report);
         let count = entries.len();
         let document = Document {
@@ -142,12 +126,8 @@ impl Fresh {
         };
         let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');
-        let name = self.path.display().to_string();
-        self.file
-            .write_all(&bytes)
-            .and_then(|()| self.file.as_file().sync_all())
-            .and_then(|()| self.file.persist_noclobber(&self.path).map_err(|e| e.error))
-            .with_context(|| format!("cannot write --baseline {name}"))?;
+        let name = self.0.name();
+        self.0.put(&bytes)?;
         let missing = match left_out {
             0 => String::new(),
             n => format!("; {n} left out, whose artifacts were not read to their end"),

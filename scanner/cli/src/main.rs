@@ -11,6 +11,7 @@ mod diagnostic;
 mod diff;
 mod doctor;
 mod explain;
+mod fresh;
 mod learn;
 mod man;
 mod manifest;

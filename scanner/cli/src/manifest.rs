@@ -1,16 +1,15 @@
 //! `--manifest FILE`: the digests of all tensors, written when FILE is not there, compared with when it is.
 //! `--manifest-check FILE` compares and never writes. Schema `probity.manifest/1`.
 
+use crate::fresh;
 use anyhow::{Context, Result, bail};
 use probity_engine::artifact::{Report, TensorDigest};
 use probity_engine::policy::{ManifestEntry, TensorManifest};
 use probity_engine::span::Span;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 const SCHEMA: &str = "probity.manifest/1";
 /// The largest manifest that is read: a million tensors.
@@ -89,10 +88,7 @@ fn entry(item: Item) -> Result<ManifestEntry> {
 }
 
 /// A manifest that will be written: its place is taken before anything is scanned.
-pub(crate) struct Fresh {
-    path: PathBuf,
-    file: NamedTempFile,
-}
+pub(crate) struct Fresh(fresh::Fresh);
 
 impl Fresh {
     /// Makes the file beside its place, under another name.
@@ -100,26 +96,14 @@ impl Fresh {
     /// # Errors
     /// When it cannot be written there.
     pub(crate) fn new(path: &Path) -> Result<Self> {
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".probity-manifest-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(dir)
-            .with_context(|| format!("cannot write --manifest {}", path.display()))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Self(fresh::Fresh::new("manifest", path)?))
     }
 
     /// Writes the tensors of `report` and puts the file in its place, whole or not at all. Tells what was written.
     ///
     /// # Errors
     /// What the operating system reports; a file that has come to stand there is left as it is.
-    pub(crate) fn write(mut self, report: &Report) -> Result<String> {
+    pub(crate) fn write(self, report: &Report) -> Result<String> {
         let entries = report.manifest.as_ref().map(|manifest| manifest.entries.as_slice());
         let tensors: Vec<Item> = entries.unwrap_or_default().iter().map(item).collect();
         let count = tensors.len();
@@ -133,12 +117,8 @@ impl Fresh {
         };
         let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');
-        let name = self.path.display().to_string();
-        self.file
-            .write_all(&bytes)
-            .and_then(|()| self.file.as_file().sync_all())
-            .and_then(|()| self.file.persist_noclobber(&self.path).map_err(|e| e.error))
-            .with_context(|| format!("cannot write --manifest {name}"))?;
+        let name = self.0.name();
+        self.0.put(&bytes)?;
         let plural = if count == 1 { "tensor" } else { "tensors" };
         let partial = if report.complete {
             ""
