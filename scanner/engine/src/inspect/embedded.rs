@@ -10,7 +10,7 @@ use crate::format::language::is_text;
 use crate::ledger::Role;
 use crate::sink::{Magic, MagicHit};
 use crate::span::Span;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// `embedded-executable`.
 pub(super) struct Embedded;
@@ -23,10 +23,13 @@ impl Inspector for Embedded {
             }
         }
         let known: HashSet<u64> = artifact.slices.iter().map(|(span, ..)| span.start()).collect();
-        for hit in artifact.magics {
-            let Some((offset, what)) = validate(artifact, hit) else {
-                continue;
-            };
+        // Of a PE file both its beginning and its signature may have been found.
+        let found: BTreeSet<(u64, &str)> = artifact
+            .magics
+            .iter()
+            .filter_map(|hit| validate(artifact, hit))
+            .collect();
+        for (offset, what) in found {
             let itself = offset == 0 && matches!(artifact.format, "elf" | "pe" | "macho" | "wasm");
             if !itself && !known.contains(&offset) && !is_encoded(artifact, offset) {
                 let case = if is_bundled(artifact, offset) {
@@ -85,6 +88,13 @@ fn validate(artifact: &Closing<'_>, hit: &MagicHit) -> Option<(u64, &'static str
             elf(&head).then_some((hit.offset, "elf"))
         }
         Magic::Pe => pe(artifact, hit.offset).map(|start| (start, "pe")),
+        Magic::Dos => {
+            let field = artifact.bytes(hit.offset.checked_add(0x3c)?, 4);
+            let e_lfanew = u32::from_le_bytes(field.get(..4)?.try_into().ok()?);
+            let signature = hit.offset.checked_add(u64::from(e_lfanew))?;
+            let signed = artifact.bytes(signature, 4) == b"PE\0\0";
+            pe(artifact, signature).filter(|_| signed).map(|start| (start, "pe"))
+        }
         Magic::MachO => {
             let head = artifact.bytes(hit.offset, 32);
             mach_o(&head).then_some((hit.offset, "macho"))

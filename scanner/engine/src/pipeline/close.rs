@@ -3,7 +3,7 @@
 use super::owners::Owners;
 use super::plan::{Plan, Sink, zero_gaps_are_padding};
 use super::tree::{Below, Node, Tree};
-use super::{Context, export, signed};
+use super::{Context, export, quiet, signed};
 use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorDigest, TensorSummary};
 use crate::fact::{Fact, Storage};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
@@ -206,13 +206,7 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                     let message = format!("{dropped} more executable candidates than are kept");
                     mine.errors.push(ScanError::new(ErrorCode::LimitExceeded, message));
                 }
-                for mut hit in hits {
-                    let node = owners.of_offset(hit.offset);
-                    hit.offset = hit.offset.saturating_sub(base(node));
-                    if let Some(swept) = swept.get_mut(node) {
-                        swept.magics.push(hit);
-                    }
-                }
+                share_magics(hits, owners, &base, &mut swept);
             }
             Sink::Signed(sink, place) => mine.outcomes.take(place, sink.finish()),
             Sink::Tensor(tensor) => {
@@ -227,11 +221,13 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                     mine.errors
                         .push(ScanError::new(ErrorCode::LimitExceeded, message).at(at));
                 }
+                let executables: Vec<MagicHit> = quiet::executables(tap.span.start(), &scan).collect();
                 mine.tensors.push(SweptTensor {
                     span: lowered(tap.span, start),
                     spec,
                     scan,
                 });
+                share_magics(executables, owners, &base, &mut swept);
             }
             Sink::TensorDigest(tensor) => {
                 let (spec, sink) = *tensor;
@@ -242,6 +238,17 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
         }
     }
     swept
+}
+
+/// Hands candidates for executables to the artifacts whose bytes hold them.
+fn share_magics(hits: Vec<MagicHit>, owners: &Owners, base: &dyn Fn(usize) -> u64, swept: &mut [Swept]) {
+    for mut hit in hits {
+        let node = owners.of_offset(hit.offset);
+        hit.offset = hit.offset.saturating_sub(base(node));
+        if let Some(swept) = swept.get_mut(node) {
+            swept.magics.push(hit);
+        }
+    }
 }
 
 /// Holds the digests that containers state of their slices against those that the sweep found.
@@ -354,6 +361,8 @@ fn close_node(
     swept
         .tensors
         .sort_by_key(|tensor| (tensor.span, tensor.spec.layout.is_none()));
+    swept.magics.sort_unstable();
+    swept.magics.dedup();
     swept.matches.sort_by_key(|hit| (hit.pattern, hit.span));
     let (signatures, coverage) = std::mem::take(&mut swept.signed);
     let mut swept_errors = std::mem::take(&mut swept.errors);

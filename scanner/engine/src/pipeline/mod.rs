@@ -12,6 +12,7 @@ mod directory;
 mod export;
 mod owners;
 mod plan;
+mod quiet;
 mod root;
 mod signed;
 mod sweep;

@@ -1,6 +1,7 @@
 //! Plan: one sorted list of taps for the whole tree, each a span of the source and the sink that it feeds.
 
 use super::owners::Owners;
+use super::quiet::Quiet;
 use super::signed;
 use super::tensors;
 use super::tree::{Node, Tree};
@@ -49,9 +50,9 @@ pub(super) struct Tap {
     pub(super) sink: Sink,
 }
 
-impl Tap {
+impl Sink {
     pub(super) fn feed(&mut self, offset: u64, bytes: &[u8]) {
-        match &mut self.sink {
+        match self {
             Sink::Digest(sink) => sink.feed(bytes),
             Sink::Fill(sink) => sink.feed(offset, bytes),
             Sink::Compare(sink) => sink.feed(bytes),
@@ -128,22 +129,25 @@ pub(super) fn plan(
             sink: Sink::Compare(CompareSink::new(&tree.log.key, *hash)),
         });
     }
-    let hosts = HostSink::with_owners(MOST_HOSTS, owners.boundaries());
+    let quiet = Quiet::of(&others);
+    let hosts = HostSink::with_owners(MOST_HOSTS, owners.boundaries()).quiet_in(quiet.numbers.clone());
     others.push(Tap {
         span: whole,
         owner: 0,
         sink: Sink::Hosts(Box::new(hosts)),
     });
-    let secrets = SecretSink::with_owners(MOST_SECRETS, owners.boundaries());
+    for span in quiet.outside(length) {
+        others.push(Tap {
+            span,
+            owner: 0,
+            sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS))),
+        });
+    }
+    let secrets = SecretSink::with_owners(MOST_SECRETS, owners.boundaries()).quiet_in(quiet.numbers);
     others.push(Tap {
         span: whole,
         owner: 0,
         sink: Sink::Secrets(Box::new(secrets)),
-    });
-    others.push(Tap {
-        span: whole,
-        owner: 0,
-        sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS))),
     });
     if let Some(patterns) = patterns {
         others.push(Tap {

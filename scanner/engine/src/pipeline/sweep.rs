@@ -1,12 +1,14 @@
 //! Sweep: one forward pass over a source that feeds every tap.
 //!
 //! Small sources are fed in place. A large file is read tile by tile on the worker, which feeds everything but the
-//! digests and hands the tile to a thread that does nothing but hash (of many digests it takes some itself, so that both
-//! have as much to do): the slowest thing sets the pace, and the bytes are read once. Tiles return to the reader, so the ring bounds the memory.
+//! digests and hands the tile to a thread that hashes and examines tensors (of what it has to do the reader takes some, so
+//! that both have as much): the slowest thing sets the pace, and the bytes are read once. Tiles return to the reader, so the ring bounds the memory.
 
 use super::Context;
 use super::plan::{Plan, Sink, Tap};
+use super::quiet::Quiet;
 use crate::finding::{ErrorCode, ScanError};
+use crate::sink::DigestSink;
 use crate::source::{Quota, ReadAt, read_full_at};
 use crate::span::Span;
 use std::sync::mpsc;
@@ -75,7 +77,7 @@ pub(super) fn visit(ctx: &Context<'_>, quota: &Quota, source: &dyn ReadAt, plan:
                 .unwrap_or(usize::MAX)
                 .min(TILE);
             let n = fill(source, tile.get_mut(..wanted).unwrap_or_default(), at)?;
-            tap.feed(at, tile.get(..n).unwrap_or_default());
+            tap.sink.feed(at, tile.get(..n).unwrap_or_default());
             at = at.saturating_add(n as u64);
             ctx.count_read(n as u64);
             left = left.checked_sub(n as u64).ok_or_else(|| {
@@ -108,10 +110,20 @@ fn inline(quota: &Quota, source: &dyn ReadAt, plan: &mut Plan, report: &dyn Fn(u
     Ok(())
 }
 
-/// Shares digests and tensors out between the thread that hashes and the one that reads and looks for hosts, secrets and
-/// magic numbers, which costs nearly what hashing the same bytes does: digests before tensors, longest first, to whoever has
-/// less to do. Tensors of the hashing thread lie beside its digests: both are fed in the order of the bytes.
+/// Shares digests and tensors out between the thread that hashes and the one that reads and searches: digests before
+/// tensors, longest first, to whoever has less to do. Tensors of the hashing thread lie beside its digests: both are fed
+/// in the order of the bytes.
 fn balance(length: u64, plan: &mut Plan) {
+    // What a byte costs, in eighths of what it costs to hash it.
+    const HASH: u64 = 8;
+    const HASH_BESIDE_ANOTHER: u64 = 2;
+    const TENSOR: u64 = 3;
+    const READ: u64 = 2;
+    const SEARCH: u64 = 6;
+    let quiet = Quiet::of(&plan.others).numbers;
+    let quiet = quiet.iter().fold(0u64, |sum, span| sum.saturating_add(span.len()));
+    let searched = length.saturating_sub(quiet).saturating_mul(SEARCH);
+    let mut reading = length.saturating_mul(READ).saturating_add(searched);
     let (tensors, others): (Vec<Tap>, Vec<Tap>) = std::mem::take(&mut plan.others)
         .into_iter()
         .partition(|tap| matches!(tap.sink, Sink::Tensor(_)));
@@ -121,14 +133,22 @@ fn balance(length: u64, plan: &mut Plan) {
     let mut tensors = tensors;
     longest(&mut digests);
     longest(&mut tensors);
-    let (mut hashing, mut reading) = (0u64, length.saturating_sub(length / 8));
+    let (mut hashing, mut hashed) = (0u64, false);
     for tap in digests.into_iter().chain(tensors) {
-        let (load, taps) = if hashing <= reading {
+        let is_digest = matches!(tap.sink, Sink::Digest(_));
+        let cost = match tap.sink {
+            Sink::Tensor(_) => TENSOR,
+            Sink::Digest(_) if hashed => HASH_BESIDE_ANOTHER,
+            _ => HASH,
+        };
+        let cost = tap.span.len().saturating_mul(cost);
+        let (load, taps) = if is_digest || hashing <= reading {
+            hashed |= is_digest;
             (&mut hashing, &mut plan.digests)
         } else {
             (&mut reading, &mut plan.others)
         };
-        *load = load.saturating_add(tap.span.len());
+        *load = load.saturating_add(cost);
         taps.push(tap);
     }
     for taps in [&mut plan.digests, &mut plan.others] {
@@ -240,17 +260,32 @@ impl<'a> Feeder<'a> {
             }
             self.next = self.next.saturating_add(1);
         }
-        let taps = &mut *self.taps;
+        let mut rest = &mut *self.taps;
+        let mut passed = 0usize;
+        let mut digests: Vec<(&mut DigestSink, &[u8])> = Vec::new();
+        // The places of active taps ascend.
         self.active.retain(|index| {
-            let Some(tap) = taps.get_mut(*index) else { return false };
+            let Some((_, from)) = std::mem::take(&mut rest).split_at_mut_checked(index.saturating_sub(passed)) else {
+                return false;
+            };
+            let Some((tap, behind)) = from.split_first_mut() else {
+                return false;
+            };
+            rest = behind;
+            passed = index.saturating_add(1);
             let cut = tap.span.intersect(tile);
             let from = usize::try_from(cut.start().saturating_sub(at)).unwrap_or(usize::MAX);
             let to = usize::try_from(cut.end().saturating_sub(at)).unwrap_or(usize::MAX);
+            let goes_on = tap.span.end() > tile.end();
             if let Some(piece) = bytes.get(from..to) {
-                tap.feed(cut.start(), piece);
+                match &mut tap.sink {
+                    Sink::Digest(sink) => digests.push((sink, piece)),
+                    sink => sink.feed(cut.start(), piece),
+                }
             }
-            tap.span.end() > tile.end()
+            goes_on
         });
+        DigestSink::feed_all(digests);
     }
 }
 
@@ -258,7 +293,7 @@ impl<'a> Feeder<'a> {
 mod tests {
     use super::*;
     use crate::ledger::Fill;
-    use crate::sink::{DigestSink, FillSink, HistogramSink, MagicSink, TensorSink, TensorSpec, TextSink};
+    use crate::sink::{FillSink, HistogramSink, MagicSink, TensorSink, TensorSpec, TextSink};
     use crate::tensor::Layout;
     use proptest::prelude::*;
     use sha2::{Digest, Sha256};

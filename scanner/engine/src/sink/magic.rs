@@ -13,6 +13,8 @@ pub enum Magic {
     Elf,
     /// `PE\0\0`: the header, not the start of the file.
     Pe,
+    /// `MZ`, found by another search than this one.
+    Dos,
     /// A thin Mach-O, either byte order, 32 or 64 bits.
     MachO,
     /// WebAssembly, version 1.

@@ -21,6 +21,7 @@ pub mod hosts;
 mod magic;
 mod packed;
 mod patterns;
+mod printable;
 mod reach;
 pub mod secrets;
 pub(crate) mod signed;

@@ -1,5 +1,7 @@
 //! Tiles joined so that what is read around a place does not depend on where tiles begin.
 
+use super::printable;
+use crate::span::Span;
 use std::ops::Range;
 
 /// What a search gets: a window, its offset, the places in it that are new, and the sorted starts of owners.
@@ -8,12 +10,40 @@ pub(super) struct Window<'a> {
     pub(super) base: u64,
     pub(super) new: Range<usize>,
     boundaries: &'a [u64],
+    quiet: &'a [Span],
 }
 
 impl Window<'_> {
+    /// The new places at which something may begin, ascending: all of them, but of quiet spans only those in a row of
+    /// text.
+    pub(super) fn places(&self) -> Vec<Range<usize>> {
+        let new = Span::new(self.offset(self.new.start), self.offset(self.new.end));
+        let first = self.quiet.partition_point(|span| span.end() <= new.start());
+        let quiet = self.quiet.get(first..).unwrap_or_default();
+        let local = |at: u64| usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let (mut places, mut from) = (Vec::new(), self.new.start);
+        for span in quiet.iter().take_while(|span| span.start() < new.end()) {
+            let span = span.intersect(new);
+            let (start, end) = (local(span.start()), local(span.end()));
+            if from < start {
+                places.push(from..start);
+            }
+            places.extend(printable::rows(self.bytes, start..end));
+            from = end;
+        }
+        if from < self.new.end {
+            places.push(from..self.new.end);
+        }
+        places
+    }
+
+    fn offset(&self, at: usize) -> u64 {
+        self.base.saturating_add(wide(at))
+    }
+
     /// The owner whose bytes hold the place `at` of the window.
     pub(super) fn segment(&self, at: usize) -> usize {
-        let at = self.base.saturating_add(wide(at));
+        let at = self.offset(at);
         self.boundaries.partition_point(|&start| start <= at).saturating_sub(1)
     }
 }
@@ -26,6 +56,8 @@ pub(super) struct Tiles {
     ahead: usize,
     /// Sorted starts of owners.
     boundaries: Vec<u64>,
+    /// Sorted spans without overlap in which only rows of text are searched.
+    quiet: Vec<Span>,
     /// Bytes up to `end` that later places may still look at.
     carry: Vec<u8>,
     /// Offset of the first place not yet searched.
@@ -41,10 +73,16 @@ impl Tiles {
             behind,
             ahead,
             boundaries,
+            quiet: Vec::new(),
             carry: Vec::new(),
             next: 0,
             end: 0,
         }
+    }
+
+    /// Searches only rows of text in `spans`, which are sorted and do not overlap.
+    pub(super) fn quiet(&mut self, spans: Vec<Span>) {
+        self.quiet = spans;
     }
 
     /// Takes the bytes at `offset`. An offset other than the previous end begins a new region; nothing spans both.
@@ -124,6 +162,7 @@ impl Tiles {
             base,
             new,
             boundaries: &self.boundaries,
+            quiet: &self.quiet,
         });
     }
 }

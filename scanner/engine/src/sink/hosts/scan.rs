@@ -4,6 +4,7 @@ use super::HostScan;
 use super::needle::Needles;
 use super::table::Table;
 use crate::sink::reach::{Tiles, Window};
+use crate::span::Span;
 
 pub(super) use crate::sink::reach::wide;
 
@@ -38,6 +39,14 @@ impl HostSink {
         }
     }
 
+    /// Searches, in each of the sorted `spans`, only rows of twelve printable bytes and more, plain or in UTF-16: for
+    /// numbers, in which what looks like a shorter name is chance.
+    #[must_use]
+    pub fn quiet_in(mut self, spans: Vec<Span>) -> Self {
+        self.tiles.quiet(spans);
+        self
+    }
+
     /// Takes the bytes at `offset`. An offset other than the previous end begins a new region; nothing spans both.
     pub fn feed(&mut self, offset: u64, bytes: &[u8]) {
         let Self { needles, table, tiles } = self;
@@ -58,7 +67,9 @@ impl HostSink {
 
 /// Reads every needle that starts in the new part of `window`, in ascending order.
 fn search(needles: &Needles, table: &mut Table, window: &Window<'_>) {
-    needles.each(window.bytes, window.base, window.new.clone(), |encoding, candidate| {
-        table.add(encoding, window.segment(candidate.host_at), window.base, candidate);
-    });
+    for places in window.places() {
+        needles.each(window.bytes, window.base, places, |encoding, candidate| {
+            table.add(encoding, window.segment(candidate.host_at), window.base, candidate);
+        });
+    }
 }

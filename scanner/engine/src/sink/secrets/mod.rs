@@ -165,6 +165,13 @@ impl SecretSink {
         }
     }
 
+    /// Searches, in each of the sorted `spans`, only rows of twelve printable bytes and more, plain or in UTF-16.
+    #[must_use]
+    pub fn quiet_in(mut self, spans: Vec<Span>) -> Self {
+        self.tiles.quiet(spans);
+        self
+    }
+
     /// Takes the bytes at `offset`. An offset other than the previous end begins a new region; nothing spans both.
     pub fn feed(&mut self, offset: u64, bytes: &[u8]) {
         let Self { tiles, table } = self;
@@ -229,14 +236,20 @@ fn shown(kind: SecretKind, token: &[u8]) -> String {
     format!("{}...{}", text(token.get(..4)), text(token.get(last..)))
 }
 
-/// Reads every needle that starts in the new part of `window`, in ascending order.
 fn search(table: &mut Table, window: &Window<'_>) {
+    for places in window.places() {
+        read(table, window, &places);
+    }
+}
+
+/// Reads every needle that starts in `places`, in ascending order.
+fn read(table: &mut Table, window: &Window<'_>, places: &Range<usize>) {
     let next = |packed: &Packed, from: usize| {
-        let cut = window.new.end.saturating_add(LONGEST).min(window.bytes.len());
+        let cut = places.end.saturating_add(LONGEST).min(window.bytes.len());
         let (which, hit) = packed.find(window.bytes.get(..cut)?, from)?;
-        (hit.start < window.new.end).then_some((hit.start, which))
+        (hit.start < places.end).then_some((hit.start, which))
     };
-    let from = window.new.start;
+    let from = places.start;
     let (mut token, mut key) = (next(&NEEDLES.tokens, from), next(&NEEDLES.keys, from));
     loop {
         let is_token = match (token, key) {

@@ -46,7 +46,7 @@ impl TensorSpec {
     }
 
     /// Whether text has no place here: integers and single bytes may well be one.
-    fn looks_for_text(&self) -> bool {
+    pub(crate) fn looks_for_text(&self) -> bool {
         let Some(layout) = self.layout else { return false };
         (layout.dtype.is_float() && self.width() > 1) || matches!(layout.dtype, Dtype::Quant(_))
     }

@@ -1,7 +1,9 @@
 //! Runs of printable text among the bytes of a tensor.
 //!
-//! A run of N bytes has a byte at every Nth position: one look in N, and a walk back where it is printable, finds every
-//! run without looking at most of the bytes.
+//! A run of [`SHORTEST`] bytes has a block of printable bytes in it, which vector code looks for; what stands around such
+//! a block is looked at byte by byte.
+
+use crate::sink::printable::{full_block, leading, trailing};
 
 /// The shortest run that is kept.
 pub const SHORTEST: u64 = 96;
@@ -30,13 +32,8 @@ pub(super) struct TextRuns {
     bytes: u64,
 }
 
-fn is_printable(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r')
-}
-
 impl TextRuns {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let shortest = usize::try_from(SHORTEST).unwrap_or(usize::MAX);
         let mut from = 0usize;
         if self.open > 0 {
             from = leading(bytes);
@@ -47,21 +44,12 @@ impl TextRuns {
             }
             self.close(self.at.saturating_add(wide(from)));
         }
-        // Everything before `from` is settled: a run that begins there or later is looked for.
-        while let Some(last) = from.checked_add(shortest).and_then(|end| end.checked_sub(1)) {
-            let Some(window) = bytes.get(from..=last) else { break };
-            let trailing = trailing(window);
-            if trailing < window.len() {
-                from = last.saturating_add(1).saturating_sub(trailing);
-                if trailing == 0 {
-                    continue;
-                }
-                // The run begins at `from`; whether it is long enough, the next look says.
-                continue;
-            }
-            let more = leading(bytes.get(last.saturating_add(1)..).unwrap_or_default());
-            let length = window.len().saturating_add(more);
-            let end = from.saturating_add(length);
+        // Everything before `from` is settled: a run that begins there or later, and is long enough, has a full block.
+        while let Some(block) = full_block(bytes, from) {
+            let before = trailing(bytes.get(from..block).unwrap_or_default());
+            let start = block.saturating_sub(before);
+            let length = leading(bytes.get(start..).unwrap_or_default());
+            let end = start.saturating_add(length);
             self.open = wide(length);
             if end == bytes.len() {
                 self.at = self.at.saturating_add(wide(bytes.len()));
@@ -120,14 +108,6 @@ pub fn reads_as_text(bytes: &[u8]) -> bool {
     different >= 12 && letters >= sample.len().saturating_sub(sample.len() / 4)
 }
 
-fn leading(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|b| is_printable(**b)).count()
-}
-
-fn trailing(bytes: &[u8]) -> usize {
-    bytes.iter().rev().take_while(|b| is_printable(**b)).count()
-}
-
 fn wide(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
@@ -135,6 +115,7 @@ fn wide(n: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::printable::is_printable;
     use proptest::prelude::*;
 
     fn runs(bytes: &[u8], tile: usize) -> Vec<TextRun> {
