@@ -15,6 +15,7 @@ mod fuzz;
 mod run;
 mod scan;
 mod table;
+mod tamper;
 mod test;
 mod tools;
 mod vm;
@@ -42,6 +43,8 @@ enum Task {
     Corpus(corpus::Args),
     /// Scan the corpus and this build, and fail on a finding nobody explained
     Scan(scan::Args),
+    /// Change the corpus's signed images in every known way, and say who tells: `docs/tamper.md`
+    Tamper(tamper::Args),
     /// Measure the release build against its floors and peers
     Bench(bench::Args),
     /// Write the generated files
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::fuzz(&args).map(|_| ()),
         Task::Corpus(args) => corpus::corpus(&args),
         Task::Scan(args) => scan::scan(&args),
+        Task::Tamper(args) => tamper::tamper(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Codegen(args) => codegen::codegen(&args),
         Task::Ebpf(args) => ebpf::ebpf(&args),

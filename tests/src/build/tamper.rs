@@ -29,7 +29,8 @@ fn put(image: &mut [u8], at: usize, value: u32) {
     image[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-fn hidden(length: usize) -> Vec<u8> {
+/// `length` bytes of it, again and again.
+pub(super) fn hidden(length: usize) -> Vec<u8> {
     HIDDEN.iter().copied().cycle().take(length).collect()
 }
 

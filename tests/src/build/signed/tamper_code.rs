@@ -4,26 +4,7 @@
 use super::Hash;
 use super::codesign::command;
 use crate::build::bytes::{find, le32};
-
-/// One way.
-#[derive(Clone, Copy, Debug)]
-pub struct Tamper {
-    /// What it does.
-    pub name: &'static str,
-    /// Does it; `None` where the image has no place for it.
-    pub apply: fn(&[u8]) -> Option<Vec<u8>>,
-    /// The finding that names it, and its case; empty for none.
-    pub told: (&'static str, &'static str),
-    /// Whether the signature still holds over what it covers.
-    pub intact: bool,
-}
-
-/// What is hidden: a host, so that it can be named. Nothing runs.
-pub const HIDDEN: &[u8] = b"https://stage-two.example.com/next ";
-
-fn hidden(length: usize) -> Vec<u8> {
-    HIDDEN.iter().copied().cycle().take(length).collect()
-}
+use crate::build::tamper::{Tamper, hidden};
 
 fn be32(bytes: &[u8], at: usize) -> usize {
     u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
