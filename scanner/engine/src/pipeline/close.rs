@@ -115,7 +115,7 @@ pub(super) fn close(
         for below in std::mem::take(&mut node.below) {
             held.take(match below {
                 Below::Node(child) => closed.get_mut(child).and_then(Option::take).unwrap_or_default(),
-                Below::Closed(artifacts) => artifacts,
+                Below::Closed(closed) => closed.artifacts,
             });
         }
         let mut results = swept.get_mut(index).map(std::mem::take).unwrap_or_default();

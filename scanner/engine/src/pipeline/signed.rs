@@ -1,5 +1,5 @@
 //! Signatures in the three stages: planned with the parse, fed by the sweep, judged before anything is closed, since what
-//! lies in a signed artifact inherits its coverage.
+//! lies in a signed artifact inherits its coverage. What was decoded from it is closed by then, and gets it afterwards.
 
 use super::Context;
 use super::plan::{Sink, Tap};
@@ -172,6 +172,7 @@ pub(super) fn judge(
         node.errors.append(&mut all.errors);
         let (window, below) = (node.window, children(node));
         if let Some(coverage) = &coverage {
+            inside(node, coverage);
             for child in below {
                 let inner = tree.nodes.get(child).map(|n| n.window);
                 if let (Some(inner), Some(slot)) = (inner, inherited.get_mut(child)) {
@@ -196,6 +197,19 @@ pub(super) fn judge(
         }
     }
     judged
+}
+
+/// Hands the coverage of a node on to what was decoded from it, and to all that this holds.
+fn inside(node: &mut Node, coverage: &Coverage) {
+    for below in &mut node.below {
+        let Below::Closed(closed) = below else { continue };
+        let covered = coverage.is_over(&closed.made_of);
+        for artifact in &mut closed.artifacts {
+            let inherits = Coverage::of_decoded(artifact.size, covered, artifact.coverage.as_ref());
+            artifact.bytes = artifact.bytes.with_coverage(Some(&inherits));
+            artifact.coverage = Some(inherits);
+        }
+    }
 }
 
 fn children(node: &Node) -> Vec<usize> {

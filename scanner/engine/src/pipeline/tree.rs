@@ -68,8 +68,17 @@ impl Place {
 pub(super) enum Below {
     /// Another node of the same tree.
     Node(usize),
-    /// Decoded, examined and closed already: itself and what it holds.
-    Closed(Vec<Artifact>),
+    /// Decoded or put together, examined and closed already.
+    Closed(Closed),
+}
+
+/// A child whose bytes are no slice of its parent.
+#[derive(Default)]
+pub(super) struct Closed {
+    /// Itself and what it holds; none where it was not admitted.
+    pub(super) artifacts: Vec<Artifact>,
+    /// The bytes of its parent that it was made of.
+    pub(super) made_of: Vec<Span>,
 }
 
 /// One artifact of the tree, parsed.
@@ -237,7 +246,7 @@ impl Parser<'_, '_> {
         let mut storages = self.storages(&mut parsed, reading.id());
         for child in parsed {
             let slot = node.below.len();
-            node.below.push(Below::Closed(Vec::new()));
+            node.below.push(Below::Closed(Closed::default()));
             match child.source {
                 Source::Decoded { span, codec } => {
                     if self.ctx.quick() {
@@ -269,7 +278,10 @@ impl Parser<'_, '_> {
                             );
                         }
                         if let Some(below) = node.below.get_mut(slot) {
-                            *below = Below::Closed(closed);
+                            *below = Below::Closed(Closed {
+                                artifacts: closed,
+                                made_of: vec![span],
+                            });
                         }
                     }
                 }
@@ -393,7 +405,7 @@ impl Parser<'_, '_> {
                         expected: false,
                     },
                 ));
-                node.below.push(Below::Closed(Vec::new()));
+                node.below.push(Below::Closed(Closed::default()));
             }
         }
     }
@@ -415,13 +427,12 @@ impl Parser<'_, '_> {
                     return None;
                 }
                 let whole = Span::new(0, self.window.len());
-                let parts: Vec<Span> = parts
-                    .iter()
-                    .map(|p| p.intersect(whole).shifted(self.window.start()))
-                    .collect();
+                let made_of: Vec<Span> = parts.iter().map(|p| p.intersect(whole)).collect();
+                let parts: Vec<Span> = made_of.iter().map(|p| p.shifted(self.window.start())).collect();
                 let source: Arc<dyn ReadAt> = Arc::new(AssembledSource::new(Arc::clone(self.source), &parts));
+                let artifacts = root::examine(self.ctx, self.quota, &source, place);
                 if let Some(below) = node.below.get_mut(slot) {
-                    *below = Below::Closed(root::examine(self.ctx, self.quota, &source, place));
+                    *below = Below::Closed(Closed { artifacts, made_of });
                 }
                 None
             }

@@ -1,7 +1,12 @@
 //! Coverage: of each byte of a signed artifact, whether an intact signature is over it.
 //!
 //! The law, which holds wherever something is signed: `covered + excluded + uncovered == length`. A byte that is covered is
-//! not also excluded. An artifact that is a slice of a signed one inherits what lies over it, byte for byte.
+//! not also excluded.
+//!
+//! An artifact that is a slice of a signed one inherits what lies over it, byte for byte. One that was decoded from it has
+//! no bytes of it, but follows from some: all of it is covered where every byte that it was made of is covered, since none
+//! of its own can change then without one of those. Where one of them is not, a decoder could be led to give anything:
+//! nothing of it is covered but by signatures of its own.
 
 use super::Verified;
 use crate::span::{Span, SpanSet};
@@ -57,6 +62,29 @@ impl Coverage {
             covered: SpanSet::from_spans(self.covered.iter().map(cut)),
             excluded: inside.filter(|(span, _)| !span.is_empty()).collect(),
         }
+    }
+
+    /// Whether every byte of `spans` is covered; what is made of nothing is not.
+    pub(crate) fn is_over(&self, spans: &[Span]) -> bool {
+        let made_of = SpanSet::from_spans(spans.iter().copied());
+        !made_of.is_empty() && self.covered.intersection(&made_of).total() == made_of.total()
+    }
+
+    /// The coverage of what was decoded from a signed artifact, of bytes that are all `covered` or not; `own` is what its
+    /// own signatures say.
+    pub(crate) fn of_decoded(length: u64, covered: bool, own: Option<&Self>) -> Self {
+        if covered {
+            return Self {
+                length,
+                covered: SpanSet::from_spans([Span::new(0, length)]),
+                excluded: Vec::new(),
+            };
+        }
+        let nothing = || Self {
+            length,
+            ..Self::default()
+        };
+        own.cloned().unwrap_or_else(nothing)
     }
 
     /// The bytes that are covered.
@@ -123,6 +151,21 @@ mod tests {
         assert_eq!(inner.counts(), (30, 9, 26));
         let both = Coverage::new(65, &verified(&[(8, 20)], &[]), Some(&inner)).unwrap();
         assert_eq!(both.counts(), (40, 5, 20));
+    }
+
+    #[test]
+    fn what_was_decoded_is_covered_where_all_that_it_was_made_of_is() {
+        let outer = Coverage::new(100, &verified(&[(0, 40), (60, 80)], &[(40, 44)]), None).unwrap();
+        let over = |spans: &[(u64, u64)]| {
+            let spans: Vec<Span> = spans.iter().map(|(start, end)| Span::new(*start, *end)).collect();
+            outer.is_over(&spans)
+        };
+        assert!(over(&[(0, 40)]) && over(&[(60, 70), (10, 20)]));
+        assert!(!over(&[(30, 41)]) && !over(&[(0, 10), (44, 50)]) && !over(&[]) && !over(&[(5, 5)]));
+        let own = Coverage::new(50, &verified(&[(0, 20)], &[(20, 30)]), None).unwrap();
+        assert_eq!(Coverage::of_decoded(50, true, Some(&own)).counts(), (50, 0, 0));
+        assert_eq!(Coverage::of_decoded(50, false, Some(&own)).counts(), (20, 10, 20));
+        assert_eq!(Coverage::of_decoded(50, false, None).counts(), (0, 0, 50));
     }
 
     proptest! {

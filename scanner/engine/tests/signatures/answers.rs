@@ -272,25 +272,3 @@ fn what_hides_inside_the_message_is_covered_by_nothing() {
     let found = scan(changed(stranger), true);
     assert_eq!(said(&found), ["uncovered-bytes message"]);
 }
-
-#[test]
-fn what_a_signed_image_holds_inherits_its_coverage() {
-    let inner = Pe::new(false).build();
-    let bytes = Pe {
-        overlay: inner.clone(),
-        ..Pe::signed(true)
-    }
-    .build();
-    let options = probity_engine::pipeline::Options {
-        jobs: 1,
-        ..Default::default()
-    };
-    let report = probity_engine::pipeline::Scanner::new(options)
-        .unwrap()
-        .scan_bytes("image.exe", bytes);
-    let nested = report.artifacts.iter().find(|a| a.nested.is_some()).unwrap();
-    assert_eq!(nested.format, "pe");
-    assert!(nested.signatures.is_empty());
-    assert_eq!(nested.bytes.covered, Some(nested.size));
-    assert_eq!(nested.bytes.uncovered, Some(0));
-}

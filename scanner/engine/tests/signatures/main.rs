@@ -4,4 +4,5 @@ mod answers;
 mod bad_input;
 mod code;
 mod common;
+mod inside;
 mod tampered;
