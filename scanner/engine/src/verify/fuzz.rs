@@ -47,11 +47,9 @@ fn message(bytes: &[u8], trust: &TrustStore) {
         let _ = signer.verify(&data.certificates, Some(data.content_type), content);
         timestamp::of(signer, &data, trust, &mut budget);
         if let Some(at) = signer.certificate(&data.certificates) {
-            let need = Need {
-                purpose: oid::EKU_CODE_SIGNING,
-                moment: Moment(0),
-            };
-            build(&data.certificates, at, trust, need, &mut budget);
+            for need in [Need::of(oid::EKU_CODE_SIGNING, Moment(0)), Need::strict(Moment(0))] {
+                build(&data.certificates, at, trust, need, &mut budget);
+            }
         }
     }
 }

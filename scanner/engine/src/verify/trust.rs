@@ -50,6 +50,15 @@ impl TrustStore {
         Arc::clone(&BUILT_IN)
     }
 
+    /// A store of these certificates, in DER; those that cannot be read are left out.
+    pub(crate) fn of(certificates: &[Vec<u8>]) -> Self {
+        let mut store = Self::default();
+        for der in certificates {
+            let _ = store.push(der);
+        }
+        store
+    }
+
     /// Adds the certificates of a file: PEM, or one in DER. Returns how many there were.
     ///
     /// # Errors

@@ -5,10 +5,9 @@ use crate::finding::{ErrorCode, Finding, ScanError, code};
 use crate::name::printable;
 use crate::span::{Span, SpanSet};
 use crate::verify::algorithm::Algorithm;
-use crate::verify::cms::chain::{self, Anchor, Budget, Need, Unanchored};
-use crate::verify::cms::timestamp::{self, Timestamp};
-use crate::verify::cms::{SignedData, SignerFault, SignerInfo, oid};
-use crate::verify::{Answer, Artifact, ChainAnswer, Countersignature, Outcome, Pending, Signature, Time, Verified};
+use crate::verify::cms::chain::Budget;
+use crate::verify::cms::{SignedData, SignerFault, SignerInfo, oid, signer};
+use crate::verify::{Answer, Artifact, Outcome, Pending, Signature, Verified};
 use crate::walk::der::DerFaultKind;
 
 impl Pending for Image {
@@ -268,109 +267,20 @@ impl Judge<'_> {
         });
     }
 
-    /// The signer's name, chain and time.
+    /// The signer's name, chain and time, and the names by which it can be pinned.
     fn signer(&mut self, signer: &SignerInfo<'_>, data: &SignedData<'_>, report: &mut Signature, span: Span) {
-        if let Some(algorithm) = signer.digest_algorithm().filter(|a| a.is_weak()) {
-            self.weak
-                .push((format!("the signature is over {}", algorithm.as_str()), span));
-        }
-        let Some(at) = signer.certificate(&data.certificates) else {
-            return;
-        };
-        let Some(certificate) = data.certificates.get(at) else {
-            return;
-        };
-        let name = certificate.subject_name();
-        report.signer = Some(printable(name.to_string().as_bytes()));
+        let trust = self.artifact.trust;
+        let who = signer::answer(signer, data, trust, span, &mut self.budget, report, &mut self.out);
+        self.weak.extend(who.weak.into_iter().map(|what| (what, span)));
+        let Some(name) = who.name else { return };
         let pins = [("CN", name.get("CN")), ("O", name.get("O"))];
         let pins = pins
             .iter()
             .filter_map(|(kind, value)| Some(format!("{SCHEME}:{kind}={}", (*value)?)));
         report.pins = pins.collect();
-        report.certificate = Some(certificate.fingerprint());
-        let stamps = timestamp::of(signer, data, self.artifact.trust, &mut self.budget);
-        self.times(&stamps, report, span);
-        let stamped = timestamp::best(&stamps).and_then(|t| t.moment);
-        let need = Need {
-            purpose: oid::EKU_CODE_SIGNING,
-            moment: stamped.unwrap_or(certificate.not_after),
-        };
-        let chain = chain::build(&data.certificates, at, self.artifact.trust, need, &mut self.budget);
-        self.weak
-            .extend(chain.weak.into_iter().map(|what| (printable(what.as_bytes()), span)));
-        match chain.anchor {
-            Anchor::Root(root) => {
-                report.chain = ChainAnswer::Anchored;
-                report.anchor = Some(printable(root.as_bytes()));
-                report.publisher = probity_signatures::trust::publisher(&report.pins).map(str::to_owned);
-            }
-            Anchor::None(why) => {
-                report.chain = match why {
-                    Unanchored::Bound | Unanchored::Unsupported(_) => ChainAnswer::Unknown,
-                    _ => ChainAnswer::Unanchored,
-                };
-                let reason = printable(why.reason().as_bytes());
-                let message = format!("nobody who is known vouches for the signer: {reason}");
-                let finding = Finding::new(code::SIGNATURE_UNANCHORED, span, message).key("chain");
-                let finding = finding.evidence("signer", printable(name.to_string().as_bytes()));
-                self.out.finding(match why {
-                    Unanchored::SelfSigned => finding.case("self-signed"),
-                    Unanchored::Expired(_) => finding.case("expired"),
-                    Unanchored::Purpose(_) => finding.case("purpose"),
-                    Unanchored::NotAuthority(_) | Unanchored::Forged(_) | Unanchored::Critical(_) => {
-                        finding.case("broken")
-                    }
-                    _ => finding,
-                });
-                report.anchor = Some(reason);
-            }
+        if who.root.is_some() {
+            report.publisher = probity_signatures::trust::publisher(&report.pins).map(str::to_owned);
         }
-        if stamped.is_none() {
-            let message = format!(
-                "nobody but the signer says when it was signed: it is good until {}, when its certificate ends",
-                certificate.not_after.rfc3339()
-            );
-            self.out.finding(
-                Finding::new(code::SIGNATURE_TIME, span, message)
-                    .case("none")
-                    .key("time"),
-            );
-        }
-    }
-
-    fn times(&mut self, stamps: &[Timestamp], report: &mut Signature, span: Span) {
-        let time = |stamp: &Timestamp| {
-            stamp.moment.map(|moment| Time {
-                at: moment.rfc3339(),
-                authority: printable(stamp.authority.as_bytes()),
-                chain: if stamp.is_anchored() {
-                    ChainAnswer::Anchored
-                } else {
-                    ChainAnswer::Unanchored
-                },
-            })
-        };
-        for stamp in stamps {
-            if let Some(fault) = stamp.fault.as_ref().filter(|_| stamp.wrong) {
-                let message = format!("a countersignature is not good: {fault}");
-                let finding = Finding::new(code::SIGNATURE_TIME, span, message);
-                self.out.finding(finding.case("broken").key("countersignature"));
-            }
-            if let Some(algorithm) = stamp.digest.filter(|a| a.is_weak()) {
-                let message = format!(
-                    "the countersignature of {} is over {}",
-                    stamp.authority,
-                    algorithm.as_str()
-                );
-                self.weak.push((printable(message.as_bytes()), span));
-            }
-            report.countersignatures.push(Countersignature {
-                kind: stamp.kind,
-                time: time(stamp),
-                fault: stamp.fault.clone(),
-            });
-        }
-        report.time = timestamp::best(stamps).and_then(time);
     }
 
     /// Unsigned attributes that no reader knows can hold anything.
@@ -419,12 +329,7 @@ impl Judge<'_> {
             .reports
             .iter()
             .any(|r| r.intact == Answer::Yes && r.digest.is_some_and(|d| d != Algorithm::Sha1.as_str()));
-        let mut weak = std::mem::take(&mut self.weak);
-        weak.dedup();
-        for (what, span) in weak {
-            let finding = Finding::new(code::SIGNATURE_WEAK, span, what.clone()).key(what);
-            self.out.finding(if strong { finding.case("beside") } else { finding });
-        }
+        signer::weaknesses(std::mem::take(&mut self.weak), strong, &mut self.out);
     }
 
     /// What the scheme leaves out.

@@ -7,7 +7,9 @@ use super::element::Elements;
 use super::name::Name;
 use super::oid;
 use super::time::Moment;
+use crate::name::printable;
 use crate::verify::algorithm::{Algorithm, Identifier, Key, Refusal, verify};
+use crate::verify::document::hex;
 use crate::walk::der::{DerFault, Tlv};
 use der::Decode;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier};
@@ -31,6 +33,8 @@ pub(crate) struct Certificate<'a> {
     pub(crate) not_after: Moment,
     /// The subject's key.
     pub(crate) key: Key<'a>,
+    /// The encoding of that key.
+    pub(crate) spki: &'a [u8],
     algorithm: Identifier<'a>,
     signature: &'a [u8],
     /// What the extensions say.
@@ -46,6 +50,8 @@ pub(crate) struct Extensions<'a> {
     pub(crate) signs_certificates: Option<bool>,
     /// Whether the key may sign anything else; `None` where nothing is said.
     pub(crate) signs: Option<bool>,
+    /// Whether the key is said to be for signatures (`digitalSignature`).
+    pub(crate) digital_signature: bool,
     /// What the key is for; `None` where nothing is said, which is anything.
     pub(crate) purposes: Option<Vec<&'a [u8]>>,
     /// The name of the key.
@@ -54,6 +60,8 @@ pub(crate) struct Extensions<'a> {
     pub(crate) issuer_key_id: Option<Vec<u8>>,
     /// A critical extension that is not understood, or one that cannot be read: nothing may be built on it.
     pub(crate) unknown_critical: bool,
+    /// A critical extension that is known and not evaluated: names, policies, an authority's own marks.
+    pub(crate) passed_over: bool,
 }
 
 impl<'a> Certificate<'a> {
@@ -89,7 +97,8 @@ impl<'a> Certificate<'a> {
         };
         let (not_before, not_after) = (moment()?, moment()?);
         let subject = parts.universal(16)?.encoding;
-        let key = Key::parse(parts.universal(16)?)?;
+        let spki = parts.universal(16)?;
+        let key = Key::parse(spki)?;
         parts.context(1)?;
         parts.context(2)?;
         let extensions = match parts.context(3)? {
@@ -106,6 +115,7 @@ impl<'a> Certificate<'a> {
             not_before,
             not_after,
             key,
+            spki: spki.encoding,
             algorithm,
             signature,
             extensions,
@@ -138,6 +148,21 @@ impl<'a> Certificate<'a> {
             Some(purposes) => purposes.iter().any(|p| *p == purpose || *p == oid::EKU_ANY),
             None => true,
         }
+    }
+
+    /// Whether it says that its key signs data: `digitalSignature`, or the extended usage for signing code.
+    pub(crate) fn is_for_signing(&self) -> bool {
+        let purposes = self.extensions.purposes.iter().flatten();
+        self.extensions.digital_signature || purposes.into_iter().any(|p| *p == oid::EKU_CODE_SIGNING)
+    }
+
+    /// Whom it names, for people.
+    pub(crate) fn shown(&self) -> String {
+        let name = self.subject_name().to_string();
+        if name.is_empty() {
+            return format!("a certificate without a name, serial {}", hex(self.serial));
+        }
+        printable(name.as_bytes())
     }
 
     /// Whether it may stand above others, with `below` authorities between it and the end.
@@ -203,8 +228,22 @@ impl<'a> Extensions<'a> {
             parts.finish()?;
             let read = all.take(id, value);
             all.unknown_critical |= critical && read != Some(true) || read.is_none();
+            all.passed_over |= critical && Self::is_passed_over(id);
         }
         Ok(all)
+    }
+
+    /// Whether an extension is known and not evaluated: those that bind names and policies, and what an authority says of
+    /// its own, which says more about the purpose and takes nothing away from what the other extensions say.
+    fn is_passed_over(id: &[u8]) -> bool {
+        const OF_NAMES_AND_POLICIES: [&[u8]; 5] = [
+            oid::EXT_ISSUER_ALT_NAME,
+            oid::EXT_POLICY_MAPPINGS,
+            oid::EXT_POLICY_CONSTRAINTS,
+            oid::EXT_INHIBIT_ANY_POLICY,
+            oid::EXT_NAME_CONSTRAINTS,
+        ];
+        OF_NAMES_AND_POLICIES.contains(&id) || id.starts_with(oid::APPLE_MARKERS)
     }
 
     /// Takes one extension: whether it is known, `None` where it cannot be read.
@@ -217,7 +256,8 @@ impl<'a> Extensions<'a> {
             oid::EXT_KEY_USAGE => {
                 let KeyUsage(flags) = KeyUsage::from_der(value).ok()?;
                 self.signs_certificates = Some(flags.contains(KeyUsages::KeyCertSign));
-                let signs = flags.contains(KeyUsages::DigitalSignature) || flags.contains(KeyUsages::NonRepudiation);
+                self.digital_signature = flags.contains(KeyUsages::DigitalSignature);
+                let signs = self.digital_signature || flags.contains(KeyUsages::NonRepudiation);
                 self.signs = Some(signs);
             }
             oid::EXT_EXTENDED_KEY_USAGE => {
@@ -233,16 +273,9 @@ impl<'a> Extensions<'a> {
                 let found = AuthorityKeyIdentifier::from_der(value).ok();
                 self.issuer_key_id = found.and_then(|f| f.key_identifier).map(|id| id.into_bytes());
             }
-            // They bind names and policies, neither of which decides anything about code.
-            oid::EXT_SUBJECT_ALT_NAME
-            | oid::EXT_ISSUER_ALT_NAME
-            | oid::EXT_POLICIES
-            | oid::EXT_POLICY_MAPPINGS
-            | oid::EXT_POLICY_CONSTRAINTS
-            | oid::EXT_INHIBIT_ANY_POLICY
-            | oid::EXT_NAME_CONSTRAINTS => {}
-            // They say more about the purpose, and take nothing away from what the other extensions say.
-            _ if id.starts_with(oid::APPLE_MARKERS) => {}
+            // Another name, and a list of policies: they restrict nothing.
+            oid::EXT_SUBJECT_ALT_NAME | oid::EXT_POLICIES => {}
+            _ if Self::is_passed_over(id) => {}
             _ => return Some(false),
         }
         Some(true)

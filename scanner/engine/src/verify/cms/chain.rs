@@ -2,6 +2,11 @@
 //!
 //! The search is depth first over the certificates that came with the signature and the roots of the store, and bounded:
 //! ten certificates deep, and so many signatures for one artifact. A root that comes with the signature is not trusted for it.
+//!
+//! Two kinds of signature ask. Code is judged by the roots that systems know, which are trusted as they are, and by what
+//! its certificates are for; weak digests on the way are told apart. Files beside a signature are judged by the
+//! certificates that the user gives for it ([`Need::strict`]): there nothing weak counts, no critical extension is passed
+//! over, and what the user gave has to be a valid authority like any other.
 
 use super::certificate::Certificate;
 use super::time::Moment;
@@ -10,6 +15,9 @@ use crate::verify::algorithm::{Algorithm, Refusal};
 
 /// The longest path, the signer and the root among it.
 const DEEPEST: usize = 10;
+
+/// The shortest RSA key of the baseline requirements of code signing before 2021.
+const SHORTEST: usize = 2048;
 
 /// How many signatures of certificates may still be computed for one artifact.
 #[derive(Debug)]
@@ -23,6 +31,11 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// So many.
+    pub(crate) const fn of(most: u32) -> Self {
+        Self(most)
+    }
+
     /// Takes one; `false` when there is none left.
     pub(crate) fn take(&mut self) -> bool {
         let left = self.0;
@@ -111,10 +124,32 @@ pub(crate) struct Chain {
 /// What a path must satisfy.
 #[derive(Clone, Copy)]
 pub(crate) struct Need<'p> {
-    /// The extended key usage of the signer.
-    pub(crate) purpose: &'p [u8],
+    /// The extended key usage of the signer; `None` where whoever asks looks at the usage by itself.
+    purpose: Option<&'p [u8]>,
     /// When each certificate must have been valid.
-    pub(crate) moment: Moment,
+    moment: Moment,
+    /// Whether nothing weak and nothing that is passed over may stand on the path, the root among it.
+    strict: bool,
+}
+
+impl<'p> Need<'p> {
+    /// Keys for `purpose`, valid at `moment`, up to a root that systems know.
+    pub(crate) const fn of(purpose: &'p [u8], moment: Moment) -> Self {
+        Self {
+            purpose: Some(purpose),
+            moment,
+            strict: false,
+        }
+    }
+
+    /// Whatever the keys are for, valid at `moment`, up to a certificate that the user gave.
+    pub(crate) const fn strict(moment: Moment) -> Self {
+        Self {
+            purpose: None,
+            moment,
+            strict: true,
+        }
+    }
 }
 
 /// Searches a path from the certificate at `leaf` of `pool`.
@@ -180,7 +215,7 @@ impl Search<'_, '_> {
         let last = path.last().and_then(|at| self.pool.get(*at))?;
         let name = last.subject_name().short();
         let is_leaf = path.len() == 1;
-        if last.extensions.unknown_critical {
+        if self.is_critical(last) {
             self.fail(Unanchored::Critical(name), path);
             return None;
         }
@@ -188,7 +223,8 @@ impl Search<'_, '_> {
             self.fail(Unanchored::NotAuthority(name), path);
             return None;
         }
-        if !last.allows(self.need.purpose) || (is_leaf && last.extensions.signs == Some(false)) {
+        let fits = |purpose| last.allows(purpose) && !(is_leaf && last.extensions.signs == Some(false));
+        if !self.need.purpose.is_none_or(fits) {
             self.fail(Unanchored::Purpose(name), path);
             return None;
         }
@@ -228,7 +264,7 @@ impl Search<'_, '_> {
             if !self.budget.take() {
                 return None;
             }
-            match last.verify_by(issuer) {
+            match self.is_signed_by(last, issuer) {
                 Ok(()) => {
                     any = true;
                     let mut longer = path.to_vec();
@@ -254,20 +290,53 @@ impl Search<'_, '_> {
             if !self.budget.take() {
                 return None;
             }
-            match last.verify_by(&root) {
-                Ok(()) => return Some(root.subject_name().short()),
+            match self.is_signed_by(last, &root) {
+                Ok(()) => match self.unfit(&root, path) {
+                    Some(why) => self.fail(why, path),
+                    None => return Some(root.subject_name().short()),
+                },
                 Err(Refusal::Wrong) => self.fail(Unanchored::Forged(name.to_owned()), path),
                 Err(Refusal::Unsupported) => self.fail(Unanchored::Unsupported(name.to_owned()), path),
             }
         }
         None
     }
+
+    /// Whether a critical extension stands in the way.
+    fn is_critical(&self, certificate: &Certificate<'_>) -> bool {
+        let extensions = &certificate.extensions;
+        extensions.unknown_critical || (self.need.strict && extensions.passed_over)
+    }
+
+    /// Whether `certificate` is signed by the key of `issuer`; where the path is strict, by an algorithm that counts.
+    fn is_signed_by(&self, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> Result<(), Refusal> {
+        let weak = certificate.digest().is_some_and(Algorithm::is_weak)
+            || issuer.key.rsa_bits().is_some_and(|bits| bits < SHORTEST);
+        if self.need.strict && weak {
+            return Err(Refusal::Unsupported);
+        }
+        certificate.verify_by(issuer)
+    }
+
+    /// Why a root may not stand above `path`: those that systems know may, those that the user gave are looked at.
+    fn unfit(&self, root: &Certificate<'_>, path: &[usize]) -> Option<Unanchored> {
+        let name = root.subject_name().short();
+        if !self.need.strict {
+            None
+        } else if self.is_critical(root) {
+            Some(Unanchored::Critical(name))
+        } else if !root.may_issue(path.len().saturating_sub(1)) {
+            Some(Unanchored::NotAuthority(name))
+        } else if !root.is_valid_at(self.need.moment) {
+            Some(Unanchored::Expired(name))
+        } else {
+            None
+        }
+    }
 }
 
 /// Digests of which collisions can be made, and keys that are too short, below the root.
 fn weak(pool: &[Certificate<'_>], path: &[usize]) -> Vec<String> {
-    /// The shortest RSA key of the baseline requirements of code signing before 2021.
-    const SHORTEST: usize = 2048;
     let mut found = Vec::new();
     for certificate in path.iter().filter_map(|at| pool.get(*at)) {
         let name = certificate.subject_name().short();
@@ -280,4 +349,85 @@ fn weak(pool: &[Certificate<'_>], path: &[usize]) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use probity_tests::build::signed::{CODE_SIGNING, Certificate as Made, TIME_STAMPING};
+
+    /// What becomes of a path from the first of `brought` to `roots`.
+    fn found(brought: &[Made], roots: &[Made], need: fn(Moment) -> Need<'static>) -> Anchor {
+        let brought: Vec<Vec<u8>> = brought.iter().map(Made::build).collect();
+        let pool: Vec<Certificate<'_>> = brought.iter().map(|der| Certificate::from_der(der).unwrap()).collect();
+        let roots: Vec<Vec<u8>> = roots.iter().map(Made::build).collect();
+        let need = need(pool[0].not_before);
+        build(&pool, 0, &TrustStore::of(&roots), need, &mut Budget::of(128)).anchor
+    }
+
+    fn code(moment: Moment) -> Need<'static> {
+        Need::of(crate::verify::cms::oid::EKU_CODE_SIGNING, moment)
+    }
+
+    fn root(change: impl FnOnce(&mut Made)) -> Vec<Made> {
+        let mut root = Made::root();
+        change(&mut root);
+        vec![root]
+    }
+
+    #[test]
+    fn a_root_that_systems_know_is_trusted_as_it_is_and_one_of_the_user_is_looked_at() {
+        let known = Anchor::Root("Probity Test Root".to_owned());
+        let name = || "Probity Test Root".to_owned();
+        let cases: [(Vec<Made>, Anchor); 4] = [
+            (root(|_| {}), known.clone()),
+            (
+                root(|r| r.authority = false),
+                Anchor::None(Unanchored::NotAuthority(name())),
+            ),
+            (
+                root(|r| r.not_after = "230101000000Z"),
+                Anchor::None(Unanchored::Expired(name())),
+            ),
+            (
+                root(|r| r.unknown_critical = true),
+                Anchor::None(Unanchored::Critical(name())),
+            ),
+        ];
+        for (roots, strict) in cases {
+            assert_eq!(found(&[Made::leaf()], &roots, Need::strict), strict);
+            assert_eq!(found(&[Made::leaf()], &roots, code), known);
+        }
+    }
+
+    #[test]
+    fn the_purpose_of_a_key_counts_for_code_alone() {
+        let signer = |purpose| Made {
+            purpose,
+            ..Made::leaf()
+        };
+        for purpose in [CODE_SIGNING, TIME_STAMPING, ""] {
+            let anchor = found(&[signer(purpose)], &root(|_| {}), Need::strict);
+            assert!(matches!(anchor, Anchor::Root(_)), "{purpose}");
+        }
+        let refused = found(&[signer(TIME_STAMPING)], &root(|_| {}), code);
+        assert!(matches!(refused, Anchor::None(Unanchored::Purpose(_))));
+    }
+
+    #[test]
+    fn a_path_by_the_users_certificates_is_no_path_by_what_the_signature_brings() {
+        let brought = [Made::leaf(), Made::root()];
+        let stranger = root(|r| (r.subject, r.issuer) = ("Another Root", "Another Root"));
+        let refused = found(&brought, &stranger, Need::strict);
+        assert!(matches!(refused, Anchor::None(_)), "{refused:?}");
+        let forged = Made {
+            forged: true,
+            ..Made::leaf()
+        };
+        let refused = found(&[forged], &root(|_| {}), Need::strict);
+        assert!(matches!(refused, Anchor::None(Unanchored::Forged(_))), "{refused:?}");
+        // One that the user gave is enough, wherever it stands.
+        let itself = found(&[Made::leaf()], &[Made::leaf()], Need::strict);
+        assert!(matches!(itself, Anchor::Root(_)), "{itself:?}");
+    }
 }

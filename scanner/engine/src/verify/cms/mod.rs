@@ -23,6 +23,7 @@ pub(crate) mod chain;
 pub(crate) mod element;
 pub(crate) mod name;
 pub(crate) mod oid;
+pub(crate) mod signer;
 pub(crate) mod time;
 pub(crate) mod timestamp;
 

@@ -183,10 +183,7 @@ fn by(
     } else {
         Err(super::SignerFault::Unsupported)
     };
-    let need = Need {
-        purpose: oid::EKU_TIME_STAMPING,
-        moment,
-    };
+    let need = Need::of(oid::EKU_TIME_STAMPING, moment);
     Timestamp {
         kind,
         moment: Some(moment),

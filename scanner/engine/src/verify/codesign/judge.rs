@@ -9,7 +9,7 @@ use crate::span::{Span, SpanSet};
 use crate::verify::algorithm::Algorithm;
 use crate::verify::authenticode::judge::strangers;
 use crate::verify::cms::chain::Budget;
-use crate::verify::cms::{SignedData, SignerFault, oid};
+use crate::verify::cms::{SignedData, SignerFault, oid, signer};
 use crate::verify::{Answer, Artifact, CodeIdentity, Outcome, Pending, Signature, Verified, Why};
 use crate::walk::der::DerFaultKind;
 
@@ -343,7 +343,8 @@ impl Judge<'_> {
         }
         let strong = self.report.intact == Answer::Yes && directories().any(|d| d.algorithm != Algorithm::Sha1);
         let place = signed.blob.slot(CMS).map_or(signed.blob.index, |blob| blob.span);
-        identity::weaknesses(std::mem::take(&mut self.weak), strong, place, &mut self.out);
+        let weak = std::mem::take(&mut self.weak).into_iter().map(|what| (what, place));
+        signer::weaknesses(weak.collect(), strong, &mut self.out);
         if self.report.intact == Answer::Yes {
             let mut covered: Vec<Span> = directories()
                 .flat_map(|d| d.ranges.iter().map(|(span, _)| *span))

@@ -9,7 +9,6 @@
 //! links, what a link to a directory hides is not taken for signed, and what `ignore_paths` leaves out is told.
 
 mod bundle;
-mod chain;
 mod compare;
 mod digest;
 mod manifest;
@@ -22,9 +21,11 @@ pub use compare::Ignored;
 pub use digest::Algorithm;
 pub use sign::{SignError, SignOptions, Signed, sign};
 
+use super::cms::certificate::Certificate;
+use super::cms::chain::{self, Anchor, Budget, Need};
 use super::key::PublicKey;
 use super::sigstore;
-use super::{Answer, ChainAnswer, Checked};
+use super::{Answer, ChainAnswer, Checked, TrustStore};
 use crate::artifact::{Judged, Verdict};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::policy;
@@ -41,6 +42,8 @@ use std::path::Path;
 pub const DEFAULT_NAME: &str = "model.sig";
 /// The longest signature that is read: one of a model of a hundred thousand files.
 const LONGEST_SIGNATURE: u64 = 64 << 20;
+/// Signatures of certificates that are checked for one path.
+const MOST_CHECKS: u32 = 128;
 /// Names below the directory.
 const MOST_NAMES: usize = 2_000_000;
 
@@ -284,23 +287,22 @@ impl Answers {
 
     fn by_certificate(&mut self, bundle: &bundle::Bundle, certificates: &[Vec<u8>], region: &str, trust: &Trust) {
         self.unmet(region, trust);
-        let mut links = Vec::new();
+        let mut read = Vec::new();
         for (number, der) in certificates.iter().enumerate() {
-            match chain::Link::read(der) {
-                Ok(link) => links.push(link),
-                Err(why) => {
+            match Certificate::from_der(der) {
+                Ok(certificate) => read.push(certificate),
+                Err(fault) => {
                     self.sound = Some(false);
-                    let message = format!("certificate {number} of the signature cannot be read: {why}");
+                    let message = format!("certificate {number} of the signature cannot be read: {}", fault.rule);
                     return self.finding("malformed", region, 0, message);
                 }
             }
         }
-        let Some((signer, between)) = links.split_first() else {
+        let Some(signer) = read.first() else {
             return;
         };
-        self.signer = Some(shown(signer.subject().as_bytes()));
-        let key = signer.key().and_then(|spki| PublicKey::from_spki(&spki).ok());
-        let Some(key) = key else {
+        self.signer = Some(signer.shown());
+        let Ok(key) = PublicKey::from_spki(signer.spki) else {
             let message = "the signer's certificate has a key that is not of P-256, P-384 or P-521";
             self.errors.push(ScanError::new(ErrorCode::Unsupported, message));
             return;
@@ -311,8 +313,8 @@ impl Answers {
             let message = "the signature is not one of its payload by the key of its certificate";
             self.finding("broken", region, 0, message.to_owned());
         }
-        if !signer.may_sign() {
-            let message = format!("the certificate of {} is not one for signing", signer.subject());
+        if !signer.is_for_signing() {
+            let message = format!("the certificate of {} is not one for signing", signer.shown());
             self.finding("usage", region, 0, message);
         }
         if let Some(trusted) = &trust.key {
@@ -334,18 +336,17 @@ impl Answers {
             self.errors.push(ScanError::new(ErrorCode::Unsupported, message));
             return;
         }
-        let anchors: Vec<chain::Link> = trust
-            .anchors
-            .iter()
-            .filter_map(|der| chain::Link::read(der).ok())
-            .collect();
-        match chain::leads(signer, between, &anchors) {
-            Ok(()) => self.chain = ChainAnswer::Anchored,
-            Err(why) => {
+        // A signature by a certificate carries no time: what model-signing does is to take the certificate's first day.
+        let need = Need::strict(signer.not_before);
+        let roots = TrustStore::of(&trust.anchors);
+        match chain::build(&read, 0, &roots, need, &mut Budget::of(MOST_CHECKS)).anchor {
+            Anchor::Root(_) => self.chain = ChainAnswer::Anchored,
+            Anchor::None(why) => {
                 self.chain = ChainAnswer::Unanchored;
                 let message = format!(
-                    "the certificate of {} leads to none of those given: {why}",
-                    signer.subject()
+                    "the certificate of {} leads to none of those given: {}",
+                    signer.shown(),
+                    shown(why.reason().as_bytes())
                 );
                 self.finding("chain", region, 0, message);
             }

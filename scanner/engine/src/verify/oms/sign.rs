@@ -1,7 +1,6 @@
 //! Signing a directory: every file with its digest, in one statement, under one signature.
 
 use super::bundle::{IN_TOTO, MEDIA_TYPE, pae};
-use super::chain::Link;
 use super::digest::{Algorithm, digest};
 use super::manifest::{PREDICATE, STATEMENT};
 use super::{MOST_NAMES, listing};
@@ -9,6 +8,7 @@ use crate::policy::shown;
 use crate::source::FileSource;
 use crate::source::listing::{Listed, Regular, Standing};
 use crate::span::Span;
+use crate::verify::cms::certificate::Certificate;
 use crate::verify::document::hex;
 use crate::verify::key::{PrivateKey, PublicKey};
 use base64::Engine as _;
@@ -172,15 +172,15 @@ fn material(options: &SignOptions<'_>) -> Result<Value, SignError> {
         return Ok(json!({"publicKey": {"hint": options.key.public().hint()}, "tlogEntries": []}));
     };
     let refused = |why: String| SignError::Certificate(format!("the certificate cannot be used: {why}"));
-    let link = Link::read(own).map_err(refused)?;
-    let key = link.key().and_then(|spki| PublicKey::from_spki(&spki).ok());
+    let certificate = Certificate::from_der(own).map_err(|fault| refused(fault.rule.to_owned()))?;
+    let key = PublicKey::from_spki(certificate.spki).ok();
     if key.as_ref() != Some(options.key.public()) {
         return Err(SignError::Certificate(
             "the certificate is not one of the key".to_owned(),
         ));
     }
-    if !link.may_sign() {
-        let why = format!("{} has neither digitalSignature nor codeSigning", link.subject());
+    if !certificate.is_for_signing() {
+        let why = format!("{} has neither digitalSignature nor codeSigning", certificate.shown());
         return Err(refused(why));
     }
     let certificates: Vec<Value> = options
