@@ -1,7 +1,7 @@
 //! One or more valid files of every format.
 
 use super::Sample;
-use crate::build::bundle::{asar::Asar, deno::Deno, pyinstaller::Pyz, sea::Sea};
+use crate::build::bundle::{asar::Asar, deno::Deno, eszip::Eszip, pyinstaller::Pyz, sea::Sea};
 use crate::build::macho::{Cpu, Fat, MachO};
 use crate::build::sevenzip::{Coding, SevenZip};
 use crate::build::zip::{Descriptor, Entry, Zip};
@@ -126,6 +126,7 @@ fn bundles() -> Vec<Sample> {
         Sample::plain("node-sea-in-elf", "elf", Sea::new().in_elf()),
         Sample::new("deno", "deno", Deno::new().built()),
         Sample::plain("deno-in-elf", "elf", Deno::new().in_elf()),
+        Sample::new("eszip", "eszip", Eszip::new("2.3").built()),
         Sample::plain("pyz", "pyz", Pyz::new().build()),
         Sample::new("asar", "asar", Asar::new().built()),
     ]

@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    const FORMATS: [&str; 57] = [
+    const FORMATS: [&str; 58] = [
         "png",
         "jpeg",
         "gif",
@@ -111,6 +111,7 @@ mod tests {
         "bun",
         "node-sea",
         "deno",
+        "eszip",
         "pyz",
         "asar",
         "pickle",

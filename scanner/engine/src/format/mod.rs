@@ -177,6 +177,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &bun::Bun,
     &bundle::sea::Sea,
     &bundle::deno::Deno,
+    &bundle::eszip::Eszip,
     &bundle::pyinstaller::PyInstaller,
     &bundle::pyinstaller::pyz::Pyz,
     &bundle::nexe::Nexe,

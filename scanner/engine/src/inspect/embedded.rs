@@ -76,7 +76,12 @@ fn is_bundled(artifact: &Closing<'_>, offset: u64) -> bool {
         None | Some(Role::Padding | Role::Tensor | Role::Signature | Role::Header | Role::Table) => false,
         Some(_) => {
             let text = is_text(artifact.format) && artifact.format != "json";
-            executable || text || matches!(artifact.format, "data" | "bun" | "node-sea" | "deno" | "nexe" | "asar")
+            executable
+                || text
+                || matches!(
+                    artifact.format,
+                    "data" | "bun" | "node-sea" | "deno" | "eszip" | "nexe" | "asar"
+                )
         }
     }
 }

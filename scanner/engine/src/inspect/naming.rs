@@ -56,7 +56,7 @@ enum Promise {
 }
 
 /// What carries the files of a program.
-const BUNDLES: &[&str] = &["bun", "node-sea", "deno", "pyinstaller", "nexe", "asar"];
+const BUNDLES: &[&str] = &["bun", "node-sea", "deno", "eszip", "pyinstaller", "nexe", "asar"];
 /// Compressed streams of one content.
 const STREAMS: &[&str] = &["gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib"];
 /// The formats that begin programs.
@@ -69,6 +69,7 @@ const PROGRAMS: &[&str] = &[
     "bun",
     "node-sea",
     "deno",
+    "eszip",
     "pyinstaller",
 ];
 /// The formats that hold or run something when they are opened as something else.

@@ -3,6 +3,7 @@
 pub mod asar;
 pub mod deno;
 pub mod dotnet;
+pub mod eszip;
 pub mod node;
 pub mod pyinstaller;
 pub mod sea;

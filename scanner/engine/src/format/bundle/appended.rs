@@ -5,6 +5,7 @@
 //! | PyInstaller | the cookie near the end |
 //! | nexe | the sentinel near the end |
 //! | Deno before its notes | the marks around the payload and the length behind it |
+//! | Deno 1 | the mark and the positions at the end |
 //! | AppImage | `AI\x02` in the ELF header, squashfs behind |
 //! | pkg | the end of its script |
 //! | .NET | the end of its header, and the marker in the host |
@@ -73,6 +74,9 @@ fn payload(input: &Input<'_>, gap: Span, out: &mut Parse) -> Option<u64> {
         let trailer = Span::new(span.end(), gap.end());
         out.leaf(trailer, Role::Trailer, "length of the payload");
         return Some(span.start());
+    }
+    if let Some(start) = deno::former::claim(input, gap, &tail, out) {
+        return Some(start);
     }
     if let Some(span) = app_image(input, gap) {
         out.slice(span, "AppImage file system", true);

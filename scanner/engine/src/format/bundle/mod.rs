@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | Node single executable | ELF note, PE resource, Mach-O section | [`sea`] |
 //! | Deno | ELF note or appended, PE resource, Mach-O section | [`deno`] |
+//! | eszip | inside Deno 1 and 2.0, or a file of its own | [`eszip`] |
 //! | PyInstaller | appended | [`pyinstaller`] |
 //! | nexe | appended | [`nexe`] |
 //! | pkg | appended, its table in a script at the end | [`pkg`] |
@@ -20,6 +21,10 @@ pub(super) mod arguments;
 pub(super) mod asar;
 pub(super) mod deno;
 pub(super) mod dotnet;
+pub(super) mod eszip;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "fixtures are small and trusted")]
+mod eszip_tests;
 mod inflate;
 pub(super) mod nexe;
 pub(super) mod pkg;

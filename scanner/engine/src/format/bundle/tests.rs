@@ -1,13 +1,14 @@
 //! The module tables of bundles, to the last byte, and what is said when they lie.
 
 use super::super::{law, laws};
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Verdict};
 use crate::format::Parse;
 use crate::pipeline::{Options, Scanner};
 use probity_tests::build::bundle::{
     asar::Asar,
     deno::Deno,
     dotnet::DotNet,
+    eszip::{self, Eszip},
     node::{Nexe, Pkg},
     pyinstaller::{Member, PyInstaller, Pyz},
     sea::{self, Sea},
@@ -16,7 +17,7 @@ use probity_tests::build::{elf, macho, pe};
 use proptest::prelude::*;
 
 /// The artifacts of a scan, the root first.
-fn scan(bytes: &[u8]) -> Vec<Artifact> {
+pub(super) fn scan(bytes: &[u8]) -> Vec<Artifact> {
     let options = Options {
         jobs: 1,
         ..Options::default()
@@ -28,14 +29,14 @@ fn scan(bytes: &[u8]) -> Vec<Artifact> {
 }
 
 /// `nested format` of each artifact below the root.
-fn table(bytes: &[u8]) -> Vec<String> {
+pub(super) fn table(bytes: &[u8]) -> Vec<String> {
     let all = scan(bytes);
     let line = |a: &Artifact| a.nested.as_ref().map(|n| format!("{n} {}", a.format));
     all.iter().filter_map(line).collect()
 }
 
 /// Bytes that nobody claims, in the whole tree.
-fn unclaimed(bytes: &[u8]) -> u64 {
+pub(super) fn unclaimed(bytes: &[u8]) -> u64 {
     let all = scan(bytes);
     for artifact in &all {
         let sum = artifact.bytes.claimed + artifact.bytes.unclaimed;
@@ -45,7 +46,7 @@ fn unclaimed(bytes: &[u8]) -> u64 {
 }
 
 /// `code/case` of all findings of all artifacts but inventories, sorted.
-fn told(bytes: &[u8]) -> Vec<String> {
+pub(super) fn told(bytes: &[u8]) -> Vec<String> {
     let all = scan(bytes);
     let findings = all.iter().flat_map(|a| &a.findings);
     let mut told: Vec<String> = findings
@@ -63,11 +64,11 @@ fn told(bytes: &[u8]) -> Vec<String> {
     told
 }
 
-fn parse(id: &str, bytes: &[u8]) -> Parse {
+pub(super) fn parse(id: &str, bytes: &[u8]) -> Parse {
     laws::parse(id, bytes)
 }
 
-fn said(parse: &Parse) -> Vec<String> {
+pub(super) fn said(parse: &Parse) -> Vec<String> {
     let findings = parse.findings().iter().map(|f| f.message.clone());
     findings
         .chain(parse.errors().iter().map(|e| e.message.clone()))
@@ -468,6 +469,9 @@ fn sound_bundles_survive_cuts_and_changes() {
     for (id, bytes) in [
         ("node-sea", Sea::new().build()),
         ("deno", Deno::new().build()),
+        ("deno", eszip::deno_2(&Eszip::new("2.1"))),
+        ("eszip", Eszip::new("_V2").build()),
+        ("eszip", Eszip::new("2.3").build()),
         ("pyinstaller", PyInstaller::new().build()),
         ("pyz", Pyz::new().build()),
         ("nexe", Nexe::new().build()),
@@ -501,6 +505,7 @@ fn hosts_with_payloads_survive_changes_behind_their_structures() {
         Pkg::new(0).in_elf(),
         DotNet::new(6).build(),
         Deno::new().appended(),
+        eszip::deno_1(&Eszip::new("2.1"), 4),
     ] {
         let start = elf::small().len().min(bytes.len());
         for at in start..bytes.len() {
@@ -511,6 +516,30 @@ fn hosts_with_payloads_survive_changes_behind_their_structures() {
             }
         }
     }
+}
+
+#[test]
+fn the_file_system_of_an_app_image_is_not_taken_for_looked_at() {
+    let mut system = b"hsqs".to_vec();
+    system.resize(4096, 7);
+    system[28..30].copy_from_slice(&[4, 0]);
+    system[40..48].copy_from_slice(&4000u64.to_le_bytes());
+    let mut image = elf::Elf {
+        appended: system,
+        ..elf::Elf::new(true, false)
+    }
+    .build();
+    image[8..11].copy_from_slice(b"AI\x02");
+    assert_eq!(table(&image), ["AppImage file system squashfs"]);
+    assert_eq!(unclaimed(&image), 0);
+    let all = scan(&image);
+    assert!(all.iter().all(|a| !a.complete && a.verdict != Verdict::Clean));
+    let undone = |a: &Artifact| {
+        a.errors
+            .iter()
+            .any(|e| e.message.contains("squashfs content is recognised"))
+    };
+    assert!(all.iter().any(undone));
 }
 
 #[test]
@@ -536,6 +565,8 @@ proptest! {
     fn random_bytes_behind_the_marks_are_survived(noise in prop::collection::vec(any::<u8>(), 0..600)) {
         crate::format::fuzz("node-sea", &[&[0x20, 0xda, 0x43, 0x01, 0x1f, 0, 0, 0][..], &noise].concat());
         crate::format::fuzz("deno", &[&b"d3n0l4nd"[..], &noise].concat());
+        crate::format::fuzz("deno", &[&b"d3n0l4nd"[..], &[0; 32], b"ESZIP2.1", &noise].concat());
+        crate::format::fuzz("eszip", &[&b"ESZIP2.2"[..], &noise].concat());
         crate::format::fuzz("pyz", &[&b"PYZ\0\xa7\x0d\x0d\x0a\0\0\0\x11"[..], &noise].concat());
         let mut cookie = noise.clone();
         cookie.extend(b"MEI\x0c\x0b\x0a\x0b\x0e");
@@ -551,5 +582,6 @@ proptest! {
     fn small_numbers_in_tables_are_survived(noise in prop::collection::vec(0u8..12, 0..400)) {
         crate::format::fuzz("node-sea", &[&[0x20, 0xda, 0x43, 0x01, 0x1f, 0, 0, 0][..], &noise].concat());
         crate::format::fuzz("deno", &[&b"d3n0l4nd"[..], &noise].concat());
+        crate::format::fuzz("eszip", &[&b"ESZIP_V2"[..], &noise].concat());
     }
 }

@@ -22,6 +22,7 @@ fn inventory(bundle: &Bundle) -> Finding {
     let what = match bundle.kind {
         "node-sea" => "a Node single executable",
         "deno" => "a compiled Deno program",
+        "eszip" => "the modules of a Deno program",
         "pyinstaller" => "a Python program frozen by PyInstaller",
         "dotnet" => "a .NET single-file program",
         "pkg" => "a Node program packed by pkg",

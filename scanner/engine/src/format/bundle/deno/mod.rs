@@ -14,9 +14,11 @@
 //!
 //! In the directory `n` is a name, `e` a directory's entries, `o` a file's `[offset, length]`, `m`, `c` and `s` those of its
 //! transpiled text, its exports and its source map. Older programs spell the fields out (`name`, `entries`, `offset`,
-//! `len`). Payloads that are built otherwise, as those of Deno 1 were, are claimed by their parts only as far as they fit.
+//! `len`). Payloads with an eszip, as those of Deno 1 and of 2.0 are, are read by `former`.
 //!
 //! Specification: Deno, `cli/standalone/binary.rs`, `cli/rt/binary.rs`, `cli/lib/standalone/virtual_fs.rs`.
+
+pub(super) mod former;
 
 use super::{LONGEST_NAME, MOST_MEMBERS, again, arguments, bundle, counted, limit, odd_name};
 use crate::finding::{Finding, Value, code};
@@ -45,6 +47,9 @@ impl Format for Deno {
 
     fn identify(&self, probe: &Probe<'_>) -> Option<Match> {
         let rest = probe.head.strip_prefix(MAGIC)?;
+        if former::begins(probe.head) {
+            return Some(Match::CERTAIN);
+        }
         let length = u64::from_le_bytes(*rest.first_chunk::<8>()?);
         let json = rest.get(8) == Some(&b'{');
         let fits = length.checked_add(32)? <= probe.length;
@@ -53,12 +58,10 @@ impl Format for Deno {
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.gaps(Gaps::Never);
-        let mut payload = Payload {
-            entry: String::new(),
-            flags: Vec::new(),
-            members: 0,
-            specifiers: HashMap::new(),
-        };
+        if input.read_up_to(0, 64).is_ok_and(|head| former::begins(&head)) {
+            return former::parse(input, out);
+        }
+        let mut payload = Payload::default();
         if let Err(fault) = payload.read(input, out) {
             out.fault(&fault, "deno payload");
         }
@@ -68,6 +71,7 @@ impl Format for Deno {
     }
 }
 
+#[derive(Default)]
 struct Payload {
     entry: String,
     flags: Vec<String>,
