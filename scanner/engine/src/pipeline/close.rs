@@ -420,6 +420,10 @@ fn close_node(
         findings.iter().all(|f| ctx.options.rules().get(f.code).is_some()),
         "every code is declared"
     );
+    if let Some(packed) = findings.iter().find(|f| f.code == code::PACKED) {
+        let message = "packed code is recognised and not unpacked by this build";
+        errors.push(ScanError::new(ErrorCode::Unsupported, message).at(packed.span.start()));
+    }
     let length = node.window.len();
     for finding in &mut findings {
         // A structure that lies points anywhere; its message says where, the span stays inside.

@@ -311,7 +311,7 @@ fn behind(input: &Input<'_>, gap: Span, out: &mut Parse) {
         out.leaf(span, Role::Signature, "module signature");
     } else if let Some(span) = upx(input, gap) {
         out.leaf(span, Role::Trailer, "UPX pack header");
-        let message = "code packed by UPX is recognised and not unpacked by this build";
+        let message = "packed code is recognised and not unpacked by this build";
         out.error(ScanError::new(ErrorCode::Unsupported, message).at(span.start()));
     } else {
         bundle::appended::claim(input, gap.end(), out);

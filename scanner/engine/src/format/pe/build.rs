@@ -2,7 +2,6 @@
 
 use super::image::{Image, le16};
 use crate::fact::{Build, Fact};
-use crate::finding::{ErrorCode, ScanError};
 use crate::format::{Parse, buildinfo};
 use crate::span::Span;
 
@@ -13,10 +12,6 @@ pub(super) fn describe(image: &Image<'_, '_, '_>, out: &mut Parse) {
         return;
     }
     let input = image.window.input();
-    if image.sections.iter().any(|s| &*s.name == "UPX1") {
-        let message = "code packed by UPX is recognised and not unpacked by this build";
-        out.error(ScanError::new(ErrorCode::Unsupported, message));
-    }
     let field = Span::saturating_at(headers.optional.start().saturating_add(70), 2);
     let Some(flags) = input.read(field).ok().and_then(|bytes| le16(&bytes, 0)) else {
         return;

@@ -58,11 +58,12 @@ impl Inspector for Packed {
     }
 }
 
-/// Where UPX left its name: behind the program headers, before the first section.
+/// Where UPX left its name: behind the program headers of an ELF file, and in the names of sections and segments, which
+/// stay where somebody took the mark out.
 fn upx(artifact: &Closing<'_>) -> Option<u64> {
     const NAME: &[u8] = b"UPX!";
     let head = artifact.bytes(0, 4096);
-    let at = memchr::memmem::find(&head, NAME)?;
+    let mark = memchr::memmem::find(&head, NAME);
     let segments = || {
         artifact.facts.iter().filter_map(|fact| match fact {
             Fact::Segment { name, execute, .. } => Some((&**name, *execute)),
@@ -71,11 +72,11 @@ fn upx(artifact: &Closing<'_>) -> Option<u64> {
     };
     let sure = match artifact.format {
         // The stub is linked without sections.
-        "elf" => at < 0x400 && !artifact.ledger.leaves().any(|r| &*r.name == "section headers"),
+        "elf" => mark.is_some_and(|at| at < 0x400) && !artifact.ledger.leaves().any(|r| &*r.name == "section headers"),
         "pe" => segments().any(|(name, _)| name.starts_with("UPX")),
         _ => segments().any(|(name, _)| name == "__XHDR" || name == "upxTEXT"),
     };
-    sure.then(|| u64::try_from(at).unwrap_or(0))
+    sure.then(|| mark.and_then(|at| u64::try_from(at).ok()).unwrap_or(0))
 }
 
 /// The lowest entropy of the start and the middle: a table at one end says nothing.

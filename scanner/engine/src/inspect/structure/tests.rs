@@ -235,6 +235,54 @@ fn upx_is_recognised_by_its_name_in_its_place() {
     );
 }
 
+/// What could not be done with the root.
+fn undone(bytes: &[u8]) -> Vec<String> {
+    let options = Options {
+        jobs: 1,
+        ..Options::default()
+    };
+    let report = Scanner::new(options).unwrap().scan_bytes("sample", bytes.to_vec());
+    let errors = report.artifacts[0].errors.iter().map(|e| e.message.clone());
+    assert_eq!(report.complete, errors.len() == 0);
+    errors.collect()
+}
+
+#[test]
+fn packed_code_is_never_taken_for_looked_at() {
+    let named = |mut bytes: Vec<u8>, from: &[u8], to: &[u8]| {
+        let at = probity_tests::build::bytes::find(&bytes, from).unwrap();
+        put(&mut bytes, at, to);
+        bytes
+    };
+    let mut front = elf::Elf::new(true, false).build();
+    put(&mut front, 40, &[0; 8]);
+    put(&mut front, 60, &[0; 4]);
+    put(&mut front, 64 + 5 * 56 + 4, b"UPX!");
+    let image = pe::Pe::new(true).build();
+    let mach = macho::MachO::new(macho::Cpu::X86_64).build();
+    let cases = [
+        ("elf", front),
+        // The mark is in no place: the names of the sections stay.
+        ("pe", named(image.clone(), b".data\0\0\0", b"UPX1\0\0\0\0")),
+        (
+            "macho",
+            named(mach.clone(), b"__LINKEDIT\0\0\0\0\0\0", b"__XHDR\0\0\0\0\0\0\0\0\0\0"),
+        ),
+    ];
+    for (what, packed) in cases {
+        assert!(
+            told(&packed).contains(&"packed/upx".to_owned()),
+            "{what}: {:?}",
+            told(&packed)
+        );
+        let message = "packed code is recognised and not unpacked by this build".to_owned();
+        assert!(undone(&packed).contains(&message), "{what}: {:?}", undone(&packed));
+    }
+    for sound in [elf::small(), image, mach] {
+        assert_eq!(undone(&sound), [""; 0]);
+    }
+}
+
 #[test]
 fn images_of_a_universal_file_that_differ_are_told() {
     let fat = macho::Fat::new(false);
