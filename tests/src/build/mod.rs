@@ -31,6 +31,7 @@ pub mod protobuf;
 pub mod quine;
 pub mod rds;
 pub mod records;
+pub mod registry;
 pub mod safetensors;
 pub mod sevenzip;
 pub mod sha256;

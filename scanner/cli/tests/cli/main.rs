@@ -25,6 +25,7 @@ mod markdown;
 mod models;
 mod names;
 mod output;
+mod packages;
 mod policy;
 mod rules;
 mod sarif;

@@ -536,6 +536,33 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_of_the_public_registry_is_one_of_its_key() {
+        // @anthropic-ai/claude-code 2.1.112 as published in April 2026, and the signature of the version before.
+        const KEYID: &str = "SHA256:DhQ8wR5APBvFHLF/+Tc+AYvPOdTpcIDqOhxsBHRwC7U";
+        let keys = serde_json::json!({"keys": [{
+            "expires": null,
+            "keyid": KEYID,
+            "keytype": "ecdsa-sha2-nistp256",
+            "key": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEY6Ya7W++7aUPzvMTrezH6Ycx3c+HOKYCcNGybJZSCJq/fd7Qa8uuAKtdIkUQtQiEKERhAmE5lMMJhP8OkDOa2g==",
+        }]});
+        let message = "@anthropic-ai/claude-code@2.1.112:sha512-9FUgJ0EOvILyhIqxFKNVliebiUjL68dwpEW3eGSSe0vkVDJ1c5qMDNWc22gW3zkD7zRAqtfQPSGv0t4vMM2DPA==";
+        let (key, expires) = key(&keys, KEYID).unwrap();
+        assert_eq!(expires, None);
+        for (signature, good) in [
+            (
+                "MEUCIQDNq+V7L+Ux4Tqk1/LPdRRGFISaAt8swegEx6TzM4T+cAIgaIK07ApqnGOyp4GGh7oejfKBxqufKt5pL6R7l8cU1RU=",
+                true,
+            ),
+            (
+                "MEUCIQC97Pc4ImppUNA04ADBVMy7QpBk+ATo/1yVuK8e73kW9AIgX7iaTn/nILL5W65lxj2sMUPntrayOQY651Sb9N8MoG8=",
+                false,
+            ),
+        ] {
+            assert_eq!(key.verifies(message.as_bytes(), &base64(signature).unwrap()), good);
+        }
+    }
+
+    #[test]
     fn what_is_no_package_is_told() {
         assert!(package(&MemorySource::new(b"no".to_vec())).is_err());
         assert_eq!(

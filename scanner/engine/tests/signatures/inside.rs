@@ -29,7 +29,12 @@ fn coverage(artifacts: &[Artifact], end: &str) -> (u64, Option<u64>, Option<u64>
         let all: Vec<_> = artifacts.iter().map(|a| (&a.nested, a.format)).collect();
         panic!("{end}: {all:?}")
     });
-    (found.size, found.bytes.covered, found.bytes.excluded, found.bytes.uncovered)
+    (
+        found.size,
+        found.bytes.covered,
+        found.bytes.excluded,
+        found.bytes.uncovered,
+    )
 }
 
 fn with_overlay(overlay: Vec<u8>) -> Vec<u8> {
