@@ -36,7 +36,10 @@ const CODES: &[(&str, &str)] = &[
         "bundle-inventory",
         "info asar=info bun=info deno=info dotnet=info nexe=info node-sea=info pkg=info pyinstaller=info",
     ),
-    ("bundled-code", "low files=medium handler=low imports=high package=low"),
+    (
+        "bundled-code",
+        "low acts=medium files=medium foreign=medium handler=low imports=high package=low",
+    ),
     ("conditional-prompt", "medium content=medium date=medium"),
     ("config-lambda", "medium code=medium named=low"),
     (
@@ -48,7 +51,10 @@ const CODES: &[(&str, &str)] = &[
         "medium download=medium escape=high saved-model=medium vocabulary=medium",
     ),
     ("configured-callable", "low foreign=info stdlib=low unsafe=critical"),
-    ("custom-operator", "info custom=info inventory=info"),
+    (
+        "custom-operator",
+        "info application=medium custom=info foreign=medium inventory=info",
+    ),
     ("declared-digest", "high absent=medium"),
     ("declared-signer", "high"),
     ("declared-unused", "info"),
@@ -104,7 +110,10 @@ const CODES: &[(&str, &str)] = &[
     ),
     ("hidden-text", "medium bidi=medium tag=medium zero-width=medium"),
     ("image-checksum", "low signed=medium zero=low"),
-    ("image-inventory", "info history=info privileged=info whiteouts=info"),
+    (
+        "image-inventory",
+        "info history=info privileged=info startup=medium whiteouts=info",
+    ),
     (
         "image-mismatch",
         "high cycle=medium digest=high layers=medium missing=low size=high whiteout=medium",
@@ -153,6 +162,10 @@ const CODES: &[(&str, &str)] = &[
         "path-traversal",
         "high absolute=high extracted-by-none=medium remote=high",
     ),
+    (
+        "planted-text",
+        "medium command=medium expression=medium instruction=medium payload=medium",
+    ),
     ("polyglot", "high"),
     (
         "reader-disagreement",
@@ -196,7 +209,7 @@ const CODES: &[(&str, &str)] = &[
     ("template-drift", "low files=low gguf=info"),
     (
         "template-injection",
-        "critical assembled=high dynamic=medium escape=critical format=high introspection=low module=high other-template=medium unread=high",
+        "critical assembled=high class=medium dynamic=medium escape=critical exhausts=medium format=high introspection=low module=high other-template=medium unread=high",
     ),
     (
         "tensor-changed",
@@ -220,7 +233,7 @@ const CODES: &[(&str, &str)] = &[
     ("tensor-text", "medium long=medium short=low"),
     (
         "tokenizer-oddity",
-        "low duplicate-id=low duplicate-token=info lengths=low long=info url=low",
+        "low duplicate-id=low duplicate-token=info expression=medium hidden=medium lengths=low long=info range=medium rewrites=medium url=low",
     ),
     (
         "trailing-bytes",
@@ -242,7 +255,10 @@ const CODES: &[(&str, &str)] = &[
         "unsafe-callable",
         "critical called=critical code=medium constructed=critical named=medium overwrites=high",
     ),
-    ("unsafe-operator", "high code=high network=high read=medium write=high"),
+    (
+        "unsafe-operator",
+        "high code=high named=medium network=high read=medium write=high",
+    ),
     ("unsigned-file", "high empty=low ignored=info link=high special=medium"),
     (
         "unusual-structure",

@@ -139,6 +139,8 @@ pub mod code {
         TEMPLATE_DRIFT = "template-drift";
         /// Text that nobody sees.
         HIDDEN_TEXT = "hidden-text";
+        /// Texts of a model that are commands, source or instructions.
+        PLANTED_TEXT = "planted-text";
         /// An image is not made of what it says.
         IMAGE_MISMATCH = "image-mismatch";
         /// What an image brings.

@@ -423,7 +423,15 @@ pub const HOSTILE: &[(&str, &str, &str)] = &[
     ("included", "{% include 'other' %}", "other-template"),
     ("imported", "{% from 'other' import m %}", "other-template"),
     ("extended", "{% extends x %}", "other-template"),
-    ("class", "{{ x.__class__ }}", "introspection"),
+    ("class", "{{ x.__class__ }}", "class"),
+    ("documentation", "{{ x.__doc__ }}", "introspection"),
+    ("unreadable class", "{{ x.__class__ ", "unread"),
+    ("wide underscores", "{{ x.\u{ff3f}\u{ff3f}class\u{ff3f}\u{ff3f} }}", "unread"),
+    ("joined attributes", "{{ [x]|join(attribute='__globals__') }}", "escape"),
+    ("method by its name", "{{ '{0.__globals__}'|attr('format')(x) }}", "format"),
+    ("endless loop", "{% for a in range(99999999) %}x{% endfor %}", "exhausts"),
+    ("endless text", "{{ 'a' * 99999999999 }}", "exhausts"),
+    ("endless number", "{{ 9**9**9 }}", "exhausts"),
 ];
 
 /// Templates that add a prompt under a condition: a name, the template, and the case.

@@ -14,6 +14,7 @@ mod external;
 mod hosts;
 mod naming;
 mod operators;
+mod planted;
 mod python;
 mod references;
 mod secrets;
@@ -180,6 +181,7 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &structure::Packed,
     &targets::Targets,
     &template::Templates,
+    &planted::Planted,
     &tensors::Tensors,
     &texts::Texts,
     &torchscript::TorchScript,

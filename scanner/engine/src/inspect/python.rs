@@ -71,7 +71,11 @@ fn source(artifact: &Closing<'_>, out: &mut Findings) {
         b"decoded ",
     ];
     const LONGEST: u64 = 1 << 20;
-    let spelt = ENCODED.iter().any(|name| artifact.name.starts_with(name));
+    let packed = artifact
+        .within
+        .last()
+        .is_some_and(|f| matches!(*f, "zlib" | "gzip" | "bzip2" | "xz" | "lzma" | "zstd"));
+    let spelt = packed || ENCODED.iter().any(|name| artifact.name.starts_with(name));
     if !spelt || !artifact.within.contains(&"pickle") || !is_text(artifact.format) {
         return;
     }

@@ -5,6 +5,7 @@
 //! written (`import` of anything but its own modules, `eval`, `os.system`) are told, as are operators that read or write
 //! files. What such source computes is not judged.
 
+use super::container::python;
 use super::{Closing, Inspector};
 use crate::fact::{EntryKind, Fact};
 use crate::finding::{Finding, Findings, Value, code};
@@ -21,13 +22,15 @@ impl Inspector for TorchScript {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         if artifact.format == "zip" {
             package(artifact, out);
+        } else if artifact.within.last() == Some(&"zip") && artifact.name.ends_with(b".py") && !is_code(artifact.name) {
+            carried(artifact, out);
         } else if artifact.within.last() == Some(&"zip") && is_code(artifact.name) {
             let source = artifact.beginning(LONGEST);
             for (case, span, words) in unusual(&String::from_utf8_lossy(&source)) {
-                let what = if case == "imports" {
-                    "which its compiler cannot have written"
-                } else {
-                    "which reads or writes files, or loads code"
+                let what = match case {
+                    "imports" => "which its compiler cannot have written",
+                    "foreign" => "which only a library beside PyTorch has",
+                    _ => "which reads or writes files, or loads code",
                 };
                 let words = shown(words.as_bytes());
                 let message = format!("TorchScript source holds {words}, {what}");
@@ -42,6 +45,30 @@ impl Inspector for TorchScript {
 fn is_code(name: &[u8]) -> bool {
     let inside = name.starts_with(b"code/") || memchr::memmem::find(name, b"/code/").is_some();
     inside && name.ends_with(b".py")
+}
+
+/// Python that a model's archive brings: what it does when it is imported, and programs that its functions start. A
+/// package that is installed is another thing, and so is an archive of sources.
+fn carried(artifact: &Closing<'_>, out: &mut Findings) {
+    const LONGEST: u64 = 1 << 20;
+    const ARCHIVES: [&[u8]; 8] = [b".pt", b".pth", b".ptl", b".bin", b".ckpt", b".mar", b".keras", b".nemo"];
+    let lower = artifact.path.to_ascii_lowercase();
+    let root = artifact.within.len() == 1;
+    if !root || !ARCHIVES.iter().any(|end| lower.as_bytes().ends_with(end)) {
+        return;
+    }
+    let acts = python::acts(&artifact.beginning(LONGEST));
+    let calls: Vec<String> = acts
+        .iter()
+        .filter(|act| act.deferred || act.kind != python::ActKind::Network)
+        .map(|act| format!("{} (line {})", shown(act.call.as_bytes()), act.line))
+        .collect();
+    if calls.is_empty() {
+        return;
+    }
+    let message = format!("Python source in a model's archive calls {}", calls.join(", "));
+    let finding = Finding::new(code::BUNDLED_CODE, artifact.ledger.whole(), message).case("acts");
+    out.push(finding.key(calls.join(" ")).evidence("calls", Value::List(calls)));
 }
 
 /// A `torch.package` has a folder `.data` with the list of modules it takes from outside.
@@ -94,7 +121,32 @@ const FILES: &[&str] = &[
     "ops.load_library",
     "torch.ops.load_library",
     "ops.aten.load",
+    "ops.image.read_file",
+    "ops.image.write_file",
+    "ops.torchaudio.sox_io_load_audio_file",
+    "ops.torchaudio.sox_io_save_audio_file",
+    "ops.torchaudio.ffmpeg_StreamReader",
+    "ops.rpc.rpc_sync",
+    "ops.rpc.rpc_async",
+    "ops.rpc.rpc_remote",
+    "ops.prim.PythonOp",
 ];
+
+/// Whether an operator or class belongs to a library that is loaded beside PyTorch, and to none that is widely used.
+fn is_foreign(words: &str) -> bool {
+    const KNOWN: [&str; 28] = [
+        "aten", "prim", "prims", "torchvision", "torchaudio", "torchtext", "quantized", "quantized_decomposed", "mkldnn",
+        "mkl", "mkldnn_prepacked", "xnnpack", "prepacked", "sparse", "rnn", "image", "vision", "fbgemm", "torch_scatter",
+        "torch_sparse", "torch_cluster", "torch_spline_conv", "pyg", "inductor", "debugprims", "_caffe2", "tensorrt",
+        "profiler",
+    ];
+    let namespace = words
+        .strip_prefix("ops.")
+        .or_else(|| words.strip_prefix("torch.ops."))
+        .or_else(|| words.strip_prefix("__torch__.torch.classes."));
+    let namespace = namespace.and_then(|n| n.split_once('.')).map(|(n, _)| n);
+    namespace.is_some_and(|n| !KNOWN.contains(&n))
+}
 
 /// What in the source is unusual: the case, the place, the words. One of each kind of words.
 fn unusual(source: &str) -> Vec<(&'static str, Span, String)> {
@@ -136,6 +188,9 @@ fn unusual(source: &str) -> Vec<(&'static str, Span, String)> {
                 if behind.starts_with('(') {
                     if INTERPRETER.contains(&words) || (words.contains('.') && MODULES.contains(&root)) {
                         add("imports", at, words);
+                    }
+                    if is_foreign(words) {
+                        add("foreign", at, words);
                     }
                     if FILES
                         .iter()

@@ -25,6 +25,7 @@ mod tests;
 
 pub(crate) use export::{Export, Want};
 pub(crate) use layer::is_layer;
+pub(super) use templates::look_unescaped;
 pub(crate) use wheel::fuzz as fuzz_record;
 
 use crate::artifact::Artifact;

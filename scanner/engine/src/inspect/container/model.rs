@@ -57,7 +57,12 @@ pub(super) fn folders<'c>(container: &'c Container<'_>) -> BTreeSet<&'c [u8]> {
                 | b"MANIFEST.json"
         ) && m.kind != Kind::Directory
     };
-    let marked = container.members.iter().filter(marks);
+    // Weights beside a source that tools import by its name: no configuration has to name it.
+    let weights = |m: &&Member<'_>| {
+        [&b".safetensors"[..], b".gguf", b".onnx", b".keras", b".h5"].iter().any(|e| m.name().ends_with(e))
+            || matches!(m.name(), b"pytorch_model.bin" | b"model.pt" | b"model.pth" | b"model.pkl" | b"model.joblib")
+    };
+    let marked = container.members.iter().filter(|m| marks(m) || weights(m));
     // A serving archive has its manifest in a folder of its own.
     marked
         .map(|m| m.folder())
@@ -69,8 +74,9 @@ pub(super) fn folders<'c>(container: &'c Container<'_>) -> BTreeSet<&'c [u8]> {
 }
 
 /// Sources that a tool imports for their name alone: pytest, pip, the interpreter, and servers of models.
-const AUTOMATIC: [&[u8]; 8] = [
+const AUTOMATIC: [&[u8]; 9] = [
     b"__init__.py",
+    b"hubconf.py",
     b"conftest.py",
     b"setup.py",
     b"sitecustomize.py",
@@ -86,6 +92,9 @@ const AUTOMATIC_BELOW: [&[u8]; 4] = [
     b"code/model.py",
     b"1/model.py",
 ];
+
+/// Sources that people run or import first, by their names: what they do there counts, what their functions do does not.
+const LIKELY: [&[u8]; 5] = [b"__main__.py", b"app.py", b"inference.py", b"model.py", b"modeling.py"];
 
 /// Whether weights lie directly in `folder`.
 fn has_weights(container: &Container<'_>, folder: &[u8]) -> bool {
@@ -139,6 +148,8 @@ fn sources(container: &Container<'_>, folder: &[u8], named: &BTreeSet<Vec<u8>>, 
             Reach::Named
         } else if AUTOMATIC.contains(&member.name()) || below.iter().any(|m| m.path == member.path) {
             Reach::Automatic
+        } else if LIKELY.contains(&member.name()) {
+            Reach::Likely
         } else {
             Reach::Beside
         };
@@ -158,6 +169,8 @@ enum Reach {
     Named,
     /// Tools import a file of its name.
     Automatic,
+    /// People start with a file of its name.
+    Likely,
     /// It lies there.
     Beside,
 }
@@ -172,8 +185,8 @@ fn report(container: &Container<'_>, member: &Member<'_>, acts: &[Act], reach: R
             (ActKind::Process, Reach::Named) => "process",
             (ActKind::Network, Reach::Named) => "network",
             (ActKind::Dynamic, Reach::Named) => "dynamic",
-            (ActKind::Process, Reach::Automatic) => "automatic",
-            (_, Reach::Automatic | Reach::Beside) => "unreferenced",
+            (ActKind::Process, Reach::Automatic | Reach::Likely) => "automatic",
+            (_, Reach::Automatic | Reach::Likely | Reach::Beside) => "unreferenced",
         };
         by_case
             .entry(case)

@@ -196,6 +196,11 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 /// Runs of invisible characters shorter than this occur in emoji and in scripts that join letters.
 const RUN: usize = 4;
 
+/// The first that no person sees, escapes of templates undone.
+pub(in crate::inspect) fn look_unescaped(text: &str) -> Option<(&'static str, String)> {
+    look(&unescaped(text))
+}
+
 /// The first that no person sees.
 fn look(text: &str) -> Option<(&'static str, String)> {
     if text.is_ascii() {

@@ -77,6 +77,8 @@ const MODULES: &[&str] = &[
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Grade {
     Introspection,
+    Exhausts,
+    Class,
     Dynamic,
     Format,
     Module,
@@ -88,6 +90,8 @@ impl Grade {
     fn case(self) -> &'static str {
         match self {
             Self::Introspection => "introspection",
+            Self::Exhausts => "exhausts",
+            Self::Class => "class",
             Self::Dynamic => "dynamic",
             Self::Format => "format",
             Self::Module => "module",
@@ -98,7 +102,9 @@ impl Grade {
 
     fn says(self) -> &'static str {
         match self {
-            Self::Introspection => "looks at a value's class",
+            Self::Introspection => "looks at what a value is",
+            Self::Exhausts => "makes more than a machine can hold or count",
+            Self::Class => "looks up a value's class",
             Self::Dynamic => "looks up an attribute whose name is not written in the template",
             Self::Format => "formats a string whose fields lead into an object",
             Self::Module => "uses a module or function that templates do not have",
@@ -182,9 +188,12 @@ fn unread(subject: &Subject<'_>, template: &Template, out: &mut Findings) {
             .unwrap_or(usize::MAX)
             .min(subject.text.len());
         let text = subject.text.get(from..to).unwrap_or_default();
+        // Identifiers are normalised (PEP 3131), so that a wide underscore is one.
+        let text = &text.replace('\u{ff3f}', "_");
         let escape = ESCAPES
             .iter()
-            .find(|name| name.starts_with("__") && text.contains(**name));
+            .chain(&["__class__"])
+            .find(|name| (name.starts_with("__") || name.ends_with("_frame")) && text.contains(**name));
         // A comment or a block without an end is no tag that was misread.
         if let Some(name) = escape.filter(|_| text.starts_with("{{") || text.starts_with("{%")) {
             let what = format!("a tag that could not be read ({}) names {name}", fault.rule);
@@ -208,6 +217,9 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
         NodeKind::Item(_, key) => found.extend(looked_up(*key, false, template, values)),
         NodeKind::Call(called, arguments) => {
             found.extend(module(*called, template, values));
+            if matches!(template.nodes.get(*called).map(|n| &n.kind), Some(NodeKind::Name(n)) if &**n == "range") {
+                found.extend(arguments.iter().find_map(|a| vast(*a, values)));
+            }
             // `{% filter attr(name) %}`: the filter stands without a value.
             let filter =
                 matches!(template.nodes.get(*called).map(|n| &n.kind), Some(NodeKind::Name(n)) if &**n == "attr");
@@ -219,11 +231,20 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
             let first = arguments.first().copied();
             match &**name {
                 "attr" => match first {
-                    Some(key) => found.extend(looked_up(key, true, template, values)),
+                    Some(key) => {
+                        found.extend(looked_up(key, true, template, values));
+                        let formats = |text: &String| matches!(text.as_str(), "format" | "format_map");
+                        if values.of(key).texts.iter().any(formats) {
+                            found.extend(fields(values.of(*value)));
+                        }
+                    }
                     None => found.push((Grade::Dynamic, "attr".into(), false)),
                 },
                 "format" => found.extend(fields(values.of(*value))),
-                "map" | "selectattr" | "rejectattr" | "sort" | "groupby" | "sum" | "unique" | "min" | "max" => {
+                "center" | "indent" | "wordwrap" | "ljust" | "rjust" => {
+                    found.extend(arguments.iter().find_map(|a| vast(*a, values)));
+                }
+                "map" | "selectattr" | "rejectattr" | "sort" | "groupby" | "sum" | "unique" | "min" | "max" | "join" => {
                     let by_name = first.is_some_and(|f| values.of(f).texts.iter().any(|t| t == "attr"));
                     for argument in arguments {
                         let keyword = matches!(
@@ -231,7 +252,7 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
                             Some(NodeKind::Keyword(..))
                         );
                         let second = by_name && arguments.get(1) == Some(argument);
-                        let plain = &**name != "map" && first == Some(*argument);
+                        let plain = !matches!(&**name, "map" | "join") && first == Some(*argument);
                         if keyword || plain || second {
                             found.extend(paths(values.of(*argument)));
                         }
@@ -243,14 +264,30 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
                 _ => {}
             }
         }
+        NodeKind::Binary("*", a, b) => found.extend([*a, *b].into_iter().find_map(|n| vast(n, values))),
+        // A power of a power: three small digits are enough.
+        NodeKind::Binary("**", a, b) => {
+            let power = |n: NodeId| matches!(template.nodes.get(n).map(|n| &n.kind), Some(NodeKind::Binary("**", ..)));
+            found.extend((power(*a) || power(*b)).then(|| (Grade::Exhausts, "**".into(), false)));
+        }
         _ => {}
     }
     found
 }
 
+/// A number that nothing in a prompt is repeated, counted or filled up to.
+fn vast(node: NodeId, values: &Values) -> Option<(Grade, String, bool)> {
+    const VAST: i64 = 10_000_000;
+    let number = values.of(node).number?;
+    (number >= VAST).then(|| (Grade::Exhausts, number.to_string(), false))
+}
+
 fn grade(name: &str) -> Option<Grade> {
     if ESCAPES.contains(&name) {
         return Some(Grade::Escape);
+    }
+    if name == "__class__" {
+        return Some(Grade::Class);
     }
     let inside = name.strip_prefix("__")?.strip_suffix("__")?;
     (!inside.is_empty() && inside.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
@@ -267,7 +304,7 @@ fn looked_up(key: NodeId, by_filter: bool, template: &Template, values: &Values)
         .filter_map(|text| grade(text).map(|g| (g, text.clone(), !literal)))
         .map(|(grade, text, built)| {
             // Nobody puts `__class__` together who could have written it.
-            let hidden = grade == Grade::Introspection && value.flags & BUILT != 0;
+            let hidden = grade <= Grade::Class && value.flags & BUILT != 0;
             (if hidden { Grade::Assembled } else { grade }, text, built)
         })
         .collect();

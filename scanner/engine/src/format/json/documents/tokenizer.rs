@@ -12,8 +12,13 @@ const LONG: usize = 256;
 /// The most tokens that are compared.
 const MOST: usize = 1_000_000;
 
+/// No vocabulary has as many entries.
+const VAST: u64 = 50_000_000;
+
 #[derive(Default)]
 pub(super) struct AddedTokens {
+    /// The pattern of a replacement whose content comes next.
+    pattern: Option<String>,
     id: Option<(String, Span)>,
     content: Option<(String, Span)>,
     ids: HashMap<String, String>,
@@ -22,6 +27,9 @@ pub(super) struct AddedTokens {
 
 impl Reader for AddedTokens {
     fn see(&mut self, path: &Path<'_>, event: &Event<'_>, span: Span, out: &mut Parse) {
+        if let Event::Text(text) = event {
+            self.rule(path, text, span, out);
+        }
         if path.depth() == 3 && path.key(2) == "added_tokens" && path.key(1).is_empty() {
             match (path.key(0), event) {
                 ("id", Event::Number(number)) => self.id = Some(((*number).to_owned(), span)),
@@ -43,6 +51,38 @@ impl Reader for AddedTokens {
 }
 
 impl AddedTokens {
+    /// Normalisers, splitters and decoders: what they look for, and what they put in its place.
+    fn rule(&mut self, path: &Path<'_>, text: &str, span: Span, out: &mut Parse) {
+        let say = |case: &'static str, message: String| {
+            let short: String = text.chars().take(80).collect();
+            let shown = printable(short.as_bytes());
+            Finding::new(code::TOKENIZER_ODDITY, span, format!("{message}: {shown}"))
+                .case(case)
+                .key(format!("{case} {shown}"))
+        };
+        match (path.key(1), path.key(0)) {
+            ("pattern", "Regex") => {
+                if backtracks(text) {
+                    out.finding(say("expression", "an expression that takes time without end".into()));
+                }
+                self.pattern = Some(text.to_owned());
+            }
+            ("pattern", "String") => self.pattern = Some(text.to_owned()),
+            (_, "content") if path.key(2) != "added_tokens" => {
+                let from = self.pattern.take().unwrap_or_default();
+                let url = from.contains("://") || from.contains("https?") || text.contains("://");
+                if url || (is_word(&from) && is_word(text) && from != text) {
+                    let from = printable(from.as_bytes());
+                    out.finding(say("rewrites", format!("the tokenizer puts other words in the place of {from}")));
+                }
+            }
+            (_, "prepend") if text.split_whitespace().filter(|w| is_word(w)).count() >= 4 => {
+                out.finding(say("rewrites", "the tokenizer puts words before each text".into()));
+            }
+            _ => {}
+        }
+    }
+
     fn token(&mut self, id: String, place: Span, content: String, span: Span, out: &mut Parse) {
         let short: String = content.chars().take(80).collect();
         let shown = printable(short.as_bytes());
@@ -56,6 +96,13 @@ impl AddedTokens {
         if content.len() > LONG {
             let message = format!("the added token {shown} has {} bytes", content.len());
             out.finding(finding("long", span, message));
+        }
+        if id.parse::<u64>().map_or(true, |id| id > VAST) {
+            let message = format!("the added token {shown} has the id {}, which no vocabulary has", printable(id.as_bytes()));
+            out.finding(finding("range", place, message));
+        }
+        if content.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}')) {
+            out.finding(finding("hidden", span, format!("the added token {shown} holds characters nobody sees")));
         }
         if content.contains("://") {
             out.finding(finding("url", span, format!("the added token {shown} holds a URL")));
@@ -77,5 +124,76 @@ impl AddedTokens {
         }
         self.contents.insert(content.clone(), span);
         self.ids.insert(id, content);
+    }
+}
+
+/// A word that people read: three ASCII letters or more.
+fn is_word(text: &str) -> bool {
+    text.len() >= 3 && text.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// Whether a repeated group is itself made of something repeated without end, so that an engine which tries all ways never
+/// comes back: `(a+)+`, `(.*a){25}`.
+fn backtracks(expression: &str) -> bool {
+    let bytes = expression.as_bytes();
+    // For each open group: whether something in it repeats without end.
+    let mut open: Vec<bool> = Vec::new();
+    let (mut at, mut class) = (0usize, false);
+    while let Some(byte) = bytes.get(at) {
+        let next = bytes.get(at.saturating_add(1));
+        match byte {
+            b'\\' => at = at.saturating_add(1),
+            b'[' => class = true,
+            b']' => class = false,
+            _ if class => {}
+            b'(' => open.push(false),
+            b'+' | b'*' if next != Some(&b'+') => {
+                if let Some(last) = open.last_mut() {
+                    *last = true;
+                }
+            }
+            b')' => {
+                let repeats = open.pop().unwrap_or(false);
+                let again = match next {
+                    Some(b'+' | b'*') => true,
+                    Some(b'{') => {
+                        let rest = expression.get(at.saturating_add(2)..).unwrap_or_default();
+                        let count = rest.split(['}', ',']).next().and_then(|n| n.parse::<u32>().ok());
+                        count.is_some_and(|n| n >= 10)
+                    }
+                    _ => false,
+                };
+                if repeats && again {
+                    return true;
+                }
+                if let Some(above) = open.last_mut() {
+                    *above |= repeats;
+                }
+            }
+            _ => {}
+        }
+        at = at.saturating_add(1);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_without_end_are_told_from_those_of_published_tokenizers() {
+        for (expression, expected) in [
+            ("(a+)+$", true),
+            ("(.*a){25}", true),
+            ("^(([a-z])+.)+[A-Z]([a-z])+$", true),
+            (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", false),
+            (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?", false),
+            ("(?:ab)+", false),
+            (r"\p{N}{1,3}(?=(?:\p{N}{3})*\b)", false),
+            ("[(+)+]+", false),
+        ] {
+            assert_eq!(backtracks(expression), expected, "{expression}");
+        }
     }
 }

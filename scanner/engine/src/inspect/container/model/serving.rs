@@ -53,6 +53,13 @@ pub(super) fn inspect(container: &Container<'_>, folder: &[u8], named: &mut BTre
         && let Some(value) = json::value(text)
         && let Some(handler) = json::text(&value, &["model", "handler"])
     {
+        for path in [Some(handler), json::text(&value, &["model", "serializedFile"])].into_iter().flatten() {
+            if leaves(path) {
+                let path = shown(path.as_bytes());
+                let message = format!("{} names {path}, outside of the archive", shown(&file.path));
+                out.push(container.finding(code::PATH_TRAVERSAL, file, message).key(path));
+            }
+        }
         let module = handler.split(':').next().unwrap_or_default();
         let module = module.strip_suffix(".py").unwrap_or(module);
         named.insert(join(folder, format!("{module}.py").as_bytes()));
