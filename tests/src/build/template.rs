@@ -426,10 +426,22 @@ pub const HOSTILE: &[(&str, &str, &str)] = &[
     ("class", "{{ x.__class__ }}", "class"),
     ("documentation", "{{ x.__doc__ }}", "introspection"),
     ("unreadable class", "{{ x.__class__ ", "unread"),
-    ("wide underscores", "{{ x.\u{ff3f}\u{ff3f}class\u{ff3f}\u{ff3f} }}", "unread"),
+    (
+        "wide underscores",
+        "{{ x.\u{ff3f}\u{ff3f}class\u{ff3f}\u{ff3f} }}",
+        "unread",
+    ),
     ("joined attributes", "{{ [x]|join(attribute='__globals__') }}", "escape"),
-    ("method by its name", "{{ '{0.__globals__}'|attr('format')(x) }}", "format"),
-    ("endless loop", "{% for a in range(99999999) %}x{% endfor %}", "exhausts"),
+    (
+        "method by its name",
+        "{{ '{0.__globals__}'|attr('format')(x) }}",
+        "format",
+    ),
+    (
+        "endless loop",
+        "{% for a in range(99999999) %}x{% endfor %}",
+        "exhausts",
+    ),
     ("endless text", "{{ 'a' * 99999999999 }}", "exhausts"),
     ("endless number", "{{ 9**9**9 }}", "exhausts"),
 ];

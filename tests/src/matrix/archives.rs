@@ -67,6 +67,7 @@ pub(super) static ROWS: &[Row] = &[
     row("handler in a model archive", "TorchServe archive: acts", ("import-code", "process"), Built("handler that calls os.system", || serving("import os\nos.system('true')\n")), Built("handler that only defines", || serving("def handle(data, context):\n    return data\n"))),
     row("handler in a model archive", "TorchServe archive: acts later", ("import-code", "deferred"), Built("function that calls os.system", || serving("import os\ndef handle(data, context):\n    os.system('true')\n")), Built("handler that only defines", || serving("def handle(data, context):\n    return data\n"))),
     row("code that the compiler cannot write", "TorchScript", ("bundled-code", "imports"), Built("source that imports os", || script("import os\nos.system(\"true\")\n")), Built("source as the compiler writes it", || script("class Net(Module):\n  training : bool\n"))),
+    row("operator of another library in compiled code", "TorchScript", ("bundled-code", "foreign"), Built("source that calls ops.acme.run", || script("_0 = ops.acme.run(x)\n")), Built("source that calls ops.torchvision.nms", || script("_0 = ops.torchvision.nms(x)\n"))),
     row("file access in compiled code", "TorchScript", ("bundled-code", "files"), Built("source that calls torch.from_file", || script("_0 = torch.from_file(\"/data/x\", False, 4)\n")), Built("source as the compiler writes it", || script("class Net(Module):\n  training : bool\n"))),
 ];
 

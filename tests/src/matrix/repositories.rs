@@ -51,6 +51,10 @@ pub(super) static ROWS: &[Row] = &[
     row(NAMED, "jsonpickle", ("configured-callable", "unsafe"), Built("py/function os.system", || file("model.json", br#"{"py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["true"]}]}"#)), Built("py/object collections.OrderedDict", || file("model.json", br#"{"py/object": "collections.OrderedDict"}"#))),
     row(NAMED, "argument of hydra.utils.get_method", ("configured-callable", "unsafe"), Built("path: os.system", || file("model_config.yaml", b"a:\n  _target_: hydra.utils.get_method\n  path: os.system\n")), Built("path: torch.nn.Linear", || file("model_config.yaml", b"a:\n  _target_: hydra.utils.get_method\n  path: torch.nn.Linear\n"))),
     row(NAMED, "skops", ("unsafe-callable", "called"), Built("OperatorFuncNode of methodcaller", || skops("operator", "methodcaller", "OperatorFuncNode")), Built("SVC of scikit-learn", || skops("sklearn.svm", "SVC", "ObjectNode"))),
+    row("id that no vocabulary has", "tokenizer.json", ("tokenizer-oddity", "range"), Built("id 4294967295", || tokenizer(u32::MAX)), Built("id 2", || tokenizer(2))),
+    row("expression without end", "tokenizer.json", ("tokenizer-oddity", "expression"), Built("(a+)+$", || splits("(a+)+$")), Built("[a-z]+|\\s+", || splits("[a-z]+|\\\\s+"))),
+    row("words in the place of others", "tokenizer.json", ("tokenizer-oddity", "rewrites"), Built("safe to unsafe", || replaces("safe", "unsafe")), Built("blank to underscore", || replaces(" ", "_"))),
+    row("characters nobody sees in a token", "tokenizer.json", ("tokenizer-oddity", "hidden"), Built("U+202E", || token("<s>\u{202e}")), Built("plain", || token("<s>x"))),
     row("tokens that contradict each other", "tokenizer.json", ("tokenizer-oddity", "duplicate-id"), Built("two tokens of one id", || tokenizer(1)), Built("two tokens of two ids", || tokenizer(2))),
     row("call in a tag", "YAML", ("unsafe-callable", "called"), Built("!!python/object/apply:os.system", || b"name: x\nhook: !!python/object/apply:os.system ['true']\n".to_vec()), Built("the same in a text", || b"name: x\nhook: \"!!python/object/apply:os.system ['true']\"\n".to_vec())),
     row("external entity", "XML and PMML", ("xml-entity", "file"), Built("entity of a file", || documents::xml("<!ENTITY a SYSTEM 'file:///data/x'>", "root")), Built("no entity", || documents::xml("", "root"))),
@@ -134,6 +138,27 @@ fn tokenizer(second: u32) -> Vec<u8> {
     let token = |id: u32, content: &str| format!(r#"{{"id": {id}, "content": "{content}", "special": true}}"#);
     let tokens = [token(1, "<s>"), token(second, "</s>")].join(", ");
     format!(r#"{{"version": "1.0", "added_tokens": [{tokens}], "model": {{}}}}"#).into_bytes()
+}
+
+fn splits(expression: &str) -> Vec<u8> {
+    format!(
+        r#"{{"version": "1.0", "added_tokens": [], "pre_tokenizer": {{"type": "Split", "pattern": {{"Regex": "{expression}"}}}}, "model": {{}}}}"#
+    )
+    .into_bytes()
+}
+
+fn replaces(from: &str, to: &str) -> Vec<u8> {
+    format!(
+        r#"{{"version": "1.0", "added_tokens": [], "normalizer": {{"type": "Replace", "pattern": {{"String": "{from}"}}, "content": "{to}"}}, "model": {{}}}}"#
+    )
+    .into_bytes()
+}
+
+fn token(content: &str) -> Vec<u8> {
+    format!(
+        r#"{{"version": "1.0", "added_tokens": [{{"id": 1, "content": "{content}", "special": true}}], "model": {{}}}}"#
+    )
+    .into_bytes()
 }
 
 fn lying_image() -> Vec<u8> {

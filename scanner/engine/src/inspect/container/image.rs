@@ -178,7 +178,10 @@ fn history(container: &Container<'_>, blob: &Member<'_>, config: &Value, out: &m
     let named = ["Entrypoint", "Cmd", "OnBuild"].into_iter();
     let lists = named.filter_map(|key| settings?.get(key)?.as_array());
     let startup: Vec<&str> = lists.flatten().take(64).filter_map(Value::as_str).collect();
-    if let Some(command) = startup.iter().find(|c| crate::inspect::planted::is_command(c.as_bytes())) {
+    if let Some(command) = startup
+        .iter()
+        .find(|c| crate::inspect::planted::is_command(c.as_bytes()))
+    {
         let command = shown(command.get(..200).unwrap_or(command).as_bytes());
         let message = format!("the image fetches and runs something when it starts or is built upon: {command}");
         let finding = container.finding(code::IMAGE_INVENTORY, blob, message).case("startup");

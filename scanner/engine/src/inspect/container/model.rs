@@ -59,8 +59,13 @@ pub(super) fn folders<'c>(container: &'c Container<'_>) -> BTreeSet<&'c [u8]> {
     };
     // Weights beside a source that tools import by its name: no configuration has to name it.
     let weights = |m: &&Member<'_>| {
-        [&b".safetensors"[..], b".gguf", b".onnx", b".keras", b".h5"].iter().any(|e| m.name().ends_with(e))
-            || matches!(m.name(), b"pytorch_model.bin" | b"model.pt" | b"model.pth" | b"model.pkl" | b"model.joblib")
+        [&b".safetensors"[..], b".gguf", b".onnx", b".keras", b".h5"]
+            .iter()
+            .any(|e| m.name().ends_with(e))
+            || matches!(
+                m.name(),
+                b"pytorch_model.bin" | b"model.pt" | b"model.pth" | b"model.pkl" | b"model.joblib"
+            )
     };
     let marked = container.members.iter().filter(|m| marks(m) || weights(m));
     // A serving archive has its manifest in a folder of its own.

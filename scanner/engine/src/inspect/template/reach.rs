@@ -244,7 +244,8 @@ fn accesses(node: &Node, template: &Template, values: &Values) -> Vec<(Grade, St
                 "center" | "indent" | "wordwrap" | "ljust" | "rjust" => {
                     found.extend(arguments.iter().find_map(|a| vast(*a, values)));
                 }
-                "map" | "selectattr" | "rejectattr" | "sort" | "groupby" | "sum" | "unique" | "min" | "max" | "join" => {
+                "map" | "selectattr" | "rejectattr" | "sort" | "groupby" | "sum" | "unique" | "min" | "max"
+                | "join" => {
                     let by_name = first.is_some_and(|f| values.of(f).texts.iter().any(|t| t == "attr"));
                     for argument in arguments {
                         let keyword = matches!(

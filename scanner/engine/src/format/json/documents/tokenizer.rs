@@ -73,7 +73,10 @@ impl AddedTokens {
                 let url = from.contains("://") || from.contains("https?") || text.contains("://");
                 if url || (is_word(&from) && is_word(text) && from != text) {
                     let from = printable(from.as_bytes());
-                    out.finding(say("rewrites", format!("the tokenizer puts other words in the place of {from}")));
+                    out.finding(say(
+                        "rewrites",
+                        format!("the tokenizer puts other words in the place of {from}"),
+                    ));
                 }
             }
             (_, "prepend") if text.split_whitespace().filter(|w| is_word(w)).count() >= 4 => {
@@ -98,11 +101,21 @@ impl AddedTokens {
             out.finding(finding("long", span, message));
         }
         if id.parse::<u64>().map_or(true, |id| id > VAST) {
-            let message = format!("the added token {shown} has the id {}, which no vocabulary has", printable(id.as_bytes()));
+            let message = format!(
+                "the added token {shown} has the id {}, which no vocabulary has",
+                printable(id.as_bytes())
+            );
             out.finding(finding("range", place, message));
         }
-        if content.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}')) {
-            out.finding(finding("hidden", span, format!("the added token {shown} holds characters nobody sees")));
+        if content
+            .chars()
+            .any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}'))
+        {
+            out.finding(finding(
+                "hidden",
+                span,
+                format!("the added token {shown} holds characters nobody sees"),
+            ));
         }
         if content.contains("://") {
             out.finding(finding("url", span, format!("the added token {shown} holds a URL")));
@@ -187,8 +200,14 @@ mod tests {
             ("(a+)+$", true),
             ("(.*a){25}", true),
             ("^(([a-z])+.)+[A-Z]([a-z])+$", true),
-            (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", false),
-            (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?", false),
+            (
+                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+                false,
+            ),
+            (
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                false,
+            ),
             ("(?:ab)+", false),
             (r"\p{N}{1,3}(?=(?:\p{N}{3})*\b)", false),
             ("[(+)+]+", false),

@@ -53,7 +53,10 @@ pub(super) fn inspect(container: &Container<'_>, folder: &[u8], named: &mut BTre
         && let Some(value) = json::value(text)
         && let Some(handler) = json::text(&value, &["model", "handler"])
     {
-        for path in [Some(handler), json::text(&value, &["model", "serializedFile"])].into_iter().flatten() {
+        for path in [Some(handler), json::text(&value, &["model", "serializedFile"])]
+            .into_iter()
+            .flatten()
+        {
             if leaves(path) {
                 let path = shown(path.as_bytes());
                 let message = format!("{} names {path}, outside of the archive", shown(&file.path));
