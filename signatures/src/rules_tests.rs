@@ -44,7 +44,7 @@ const CODES: &[(&str, &str)] = &[
     ("config-lambda", "medium code=medium named=low"),
     (
         "config-object",
-        "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unlisted=low",
+        "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unlisted=low unknown=medium",
     ),
     (
         "config-resource",
@@ -140,7 +140,7 @@ const CODES: &[(&str, &str)] = &[
         "critical bare=info carried=high executes=critical inert=info kept=medium reaches=high unreadable=high",
     ),
     ("mixed-signers", "high unsigned=medium"),
-    ("name-mismatch", "low benign=info extension=low"),
+    ("name-mismatch", "low benign=info extension=low unreadable=medium"),
     (
         "nonzero-padding",
         "high alignment=medium earlier-signature=low filler=info script=low short=low",
@@ -164,7 +164,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "planted-text",
-        "medium command=medium expression=medium instruction=medium payload=medium",
+        "medium command=medium expression=medium instruction=medium payload=medium place=medium",
     ),
     ("polyglot", "high"),
     (
@@ -177,7 +177,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "remote-code",
-        "low absent=low dependency=medium foreign=medium library=info local-base=info own=low trusted=medium",
+        "low absent=low dependency=medium foreign=medium library=info local-base=info native=medium own=low trusted=medium",
     ),
     (
         "shard-index",

@@ -88,6 +88,12 @@ fn object(found: &ConfigObject, out: &mut Findings) {
     if &**name == "*" && case == "foreign" {
         case = "registered";
     }
+    if case == "foreign" && !module.as_deref().is_some_and(is_library) {
+        case = "unknown";
+    }
+    if case == "registered" && registered.as_deref().is_some_and(super::operators::tells) {
+        case = "unknown";
+    }
     static IMPORTS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| vec!["CVE-2025-1550".to_owned()]);
     if references.is_empty() && matches!(case, "dangerous" | "stdlib") {
         references = &IMPORTS;
@@ -118,6 +124,49 @@ fn object(found: &ConfigObject, out: &mut Findings) {
         finding = finding.evidence("advisories", Value::List(references.to_vec()));
     }
     out.push(finding);
+}
+
+/// Whether a module is one of the libraries of layers that published models use, or a place in which everyone writes
+/// classes of their own.
+fn is_library(module: &str) -> bool {
+    const ROOTS: [&str; 34] = [
+        "__main__",
+        "builtins",
+        "keras_hub",
+        "keras_nlp",
+        "keras_cv",
+        "keras_core",
+        "keras_tuner",
+        "keras_rs",
+        "tf_keras",
+        "tensorflow",
+        "tensorflow_hub",
+        "tensorflow_addons",
+        "tensorflow_text",
+        "tensorflow_model_optimization",
+        "tensorflow_probability",
+        "tensorflow_datasets",
+        "tensorflow_recommenders",
+        "tensorflow_ranking",
+        "transformers",
+        "larq",
+        "qkeras",
+        "kapre",
+        "autokeras",
+        "spektral",
+        "official",
+        "bayesflow",
+        "deepchem",
+        "stellargraph",
+        "efficientnet",
+        "segmentation_models",
+        "keras_contrib",
+        "keras_bert",
+        "kgcnn",
+        "tcn",
+    ];
+    let root = module.split('.').next().unwrap_or_default();
+    ROOTS.contains(&root) && !super::operators::tells(module)
 }
 
 fn lambda(artifact: &Closing<'_>, layer: &str, span: Span, holds_code: bool, out: &mut Findings) {

@@ -27,6 +27,7 @@ impl Inspector for Naming {
         let finding = Finding::new(code::NAME_MISMATCH, Span::new(0, 0), message)
             .case(match habit {
                 Habit::Harmless => "benign",
+                Habit::Unread => "unreadable",
                 Habit::None => "extension",
             })
             .key(extension.clone());
@@ -42,6 +43,8 @@ impl Inspector for Naming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
     None,
+    /// The bytes are nothing that is known, under the name of weights.
+    Unread,
     Harmless,
 }
 
@@ -55,6 +58,8 @@ enum Promise {
     Media,
 }
 
+/// Formats of weights that begin with a magic number or a header, so that their readers refuse anything else.
+const WEIGHTS: &[&str] = &["safetensors", "gguf", "tflite", "npy", "keras", "npz", "pte", "mlmodel"];
 /// What carries the files of a program.
 const BUNDLES: &[&str] = &["bun", "node-sea", "deno", "eszip", "pyinstaller", "nexe", "asar"];
 /// Compressed streams of one content.
@@ -157,6 +162,7 @@ fn judge(extension: &str, format: &str) -> Option<Habit> {
         },
         // A download that failed leaves a page or a pointer file (git-lfs) under the name of the artifact.
         Promise::Formats(_) if is_text(format) && !is_script(format) => Some(Habit::Harmless),
+        Promise::Formats(_) if format == "data" && WEIGHTS.contains(&extension) => Some(Habit::Unread),
         Promise::Formats(_) => Some(Habit::None),
         Promise::Text | Promise::Media => CARRIERS.contains(&format).then_some(Habit::None),
     }
@@ -216,10 +222,11 @@ mod tests {
         for (extension, format, expected) in [
             ("safetensors", "pickle", Some(Lie)),
             ("safetensors", "zip", Some(Lie)),
-            ("safetensors", "data", Some(Lie)),
+            ("safetensors", "data", Some(Habit::Unread)),
             ("safetensors", "safetensors", None),
             ("safetensors", "text", Some(Harmless)),
-            ("gguf", "data", Some(Lie)),
+            ("gguf", "data", Some(Habit::Unread)),
+            ("onnx", "data", Some(Lie)),
             ("onnx", "pickle", Some(Lie)),
             ("onnx", "onnx", None),
             ("tflite", "text", Some(Harmless)),

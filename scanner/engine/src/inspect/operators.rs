@@ -88,7 +88,7 @@ impl Inspector for Operators {
 }
 
 /// Whether a name says that its operator runs commands or code, or fetches something.
-fn tells(name: &str) -> bool {
+pub(super) fn tells(name: &str) -> bool {
     const PARTS: [&str; 17] = [
         "shell",
         "subprocess",

@@ -33,27 +33,45 @@ const DECODED: u64 = 1 << 20;
 
 /// Commands, and source that starts programs or runs text.
 const COMMAND: &str = r#"(?x)
-    \b(?:curl|wget)\s[^\n\x00|"]{0,200}\|\s*(?:sudo\s+)?(?:(?:ba|z|da|k)?sh|python[0-9.]*|perl)\b
+    (?:curl|wget)\s[^\n\x00|"]{0,200}\|\s*(?:sudo\s+)?(?:(?:ba|z|da|k)?sh|python[0-9.]*|perl)\b
   | \#!/(?:usr/)?(?:local/)?bin/(?:env\x20+)?(?:(?:ba|z|da|k)?sh|python[0-9.]*|perl)(?:\x20-[a-z]+)?(?:\r?\n|\\n)[^\x00]{4}
   | /dev/tcp/[0-9a-z.]+/[0-9]+
   | \bpowershell(?:\.exe)?\s+-(?:e|enc|encodedcommand|w(?:indowstyle)?\s+hidden)\s
   | \$\((?:curl|wget|bash|nc)\b[^)\x00]{3,}\)
-  | \b__import__\s*\(\s*\\?['"][a-z_][a-z_.]*\\?['"]\s*\)\s*\.\s*[a-z_]
+  | __import__\s*\(\s*\\?['"][a-z_][a-z_.]*\\?['"]\s*\)\s*\.\s*[a-z_]
   | \bos\.(?:system|popen|execv[pe]*|execl[pe]*|spawn[lv][pe]*)\s*\(\s*[^\s)]
-  | \bsubprocess\.(?:Popen|run|call|check_output|check_call|getoutput|getstatusoutput)\s*\(\s*[^\s)]
+  | subprocess\.(?:Popen|run|call|check_output|check_call|getoutput|getstatusoutput)\s*\(\s*[^\s)]
   | \b(?:exec|eval)\s*\(\s*(?:compile\s*\(|base64\.|zlib\.|codecs\.|bytes\.fromhex|__import__|marshal\.|\\?['"]{2}\.join|requests\.|urllib)
   | \b(?:exec|eval)\s*\(\s*\\?['"][^'"\x00]{0,80}\b(?:import|system|exec|popen)\b
   | \bmarshal\.loads\s*\(\s*[a-z_]
   | \bos\.execute\s*\(\s*\\?['"]
+  | \bjava\.lang\.(?:Runtime|ProcessBuilder)\b | \bjavax\.script\.
+  | <xi:include\s | <\?xml-stylesheet[^>\x00]{0,200}https?:// | <script[\s>]
   | \bRuntime\.getRuntime\(\)\s*\.\s*exec
+  | ["'](?:(?:os|posix|nt)\.(?:system|popen|execv[pe]*|spawnv[pe]*)|subprocess\.(?:Popen|run|call|check_output)|(?:builtins|__builtin__)\.(?:eval|exec|compile))["']
   | \bpty\.spawn\s*\(\s*\\?['"]
   # The same under the cipher of Caesar by thirteen, and backwards.
   | \bvzcbeg\x20bf\b | __vzcbeg__\s*\( | \bbf\.flfgrz\s*\( | \bfhocebprff\.
   | \(metsys\.so\b | \(__tropmi__\b | \bso\x20tropmi\b | \bssecorpbus\x20tropmi\b
 "#;
+/// Serialised calls as they stand: a pickle's opcodes, and symbols of R that run programs.
+const SERIALISED: &str = r"(?x)
+    c(?:os|posix|nt|subprocess|pty|runpy|commands)\n[a-zA-Z_]{2,20}\n
+  | c(?:builtins|__builtin__)\n(?:eval|exec|compile|__import__|getattr)\n
+  | \x8c[\x02-\x0b](?:os|posix|nt|subprocess|builtins|pty|runpy)\x94?\x8c[\x02-\x0c](?:system|popen|Popen|eval|exec|run|call|check_output|spawn|run_path|__import__)\x94?\x93
+  | \x00\x00\x00\x01\x00\x04\x00[\x00-\xff]\x00\x00\x00[\x05-\x0d](?:system|system2|shell\.exec|dyn\.load|download\.file)\x00\x00
+";
+/// Places of a system that no model lies in, and libraries where anyone may put them.
+const PLACE: &str = r#"(?x)
+    /etc/(?:passwd|shadow|sudoers|ld\.so\.preload|cron[a-z.]*/)
+  | \.ssh/(?:id_[a-z0-9]+|authorized_keys)
+  | /proc/(?:self|[0-9]+)/(?:environ|mem|maps|cmdline)
+  | (?:\.\./){3,}[a-z]
+  | (?:/tmp/|/dev/shm/|/var/tmp/|\.\./)[^\x00-\x20"'<>:;,]{1,100}\.(?:so|dll|dylib)\b
+"#;
 /// Words that no honest prompt has.
 const INSTRUCTION: &str = r#"(?x)
-    \b(?:ignore|disregard|forget|override|bypass)\s(?:[a-z']+\s){0,4}?(?:previous|prior|above|earlier|preceding|all|any|safety)\s(?:[a-z']+\s){0,3}?(?:instructions?|rules|guidelines|prompts?|polic(?:y|ies)|restrictions|guardrails|safety)\b
+    (?:ignore|disregard|forget|override|bypass)\s(?:[a-z']+\s){0,4}?(?:previous|prior|above|earlier|preceding|all|any|safety)\s(?:[a-z']+\s){0,3}?(?:instructions?|rules|guidelines|prompts?|polic(?:y|ies)|restrictions|guardrails|safety)\b
   | \b(?:do|must|should|will)\s+not\s+follow\s(?:[a-z']+\s){0,3}?(?:safety|guidelines|rules|instructions|polic(?:y|ies))\b
   | \b(?:do\s+not|don't|never)\s(?:tell|inform|alert|notify|warn)\s(?:the|your|this|any)\s?user\b
   | \b(?:do\s+not|don't|never)\s(?:mention|reveal|disclose)\s(?:this|these|it|doing\s+so)\b(?:\s(?:instructions?|rules?|fact|to\s+(?:the|your)\s+user))?[.,"'\\<{]
@@ -98,6 +116,8 @@ fn regex(pattern: &str, insensitive: bool) -> Regex {
 }
 
 static COMMANDS: LazyLock<Regex> = LazyLock::new(|| regex(COMMAND, true));
+static SERIALISEDS: LazyLock<Regex> = LazyLock::new(|| regex(SERIALISED, false));
+static PLACES: LazyLock<Regex> = LazyLock::new(|| regex(PLACE, false));
 static INSTRUCTIONS: LazyLock<Regex> = LazyLock::new(|| regex(INSTRUCTION, true));
 static EXPRESSIONS: LazyLock<Regex> = LazyLock::new(|| regex(EXPRESSION, false));
 static PAYLOADS: LazyLock<Regex> = LazyLock::new(|| regex(PAYLOAD, false));
@@ -145,6 +165,9 @@ impl Inspector for Planted {
             let text = artifact.beginning(DECODED);
             hidden(artifact, &String::from_utf8_lossy(&text), artifact.ledger.whole(), out);
         }
+        if last(artifact.name).eq_ignore_ascii_case(b"README.md") {
+            return page(artifact, out);
+        }
         if !describes(artifact) {
             return;
         }
@@ -168,32 +191,83 @@ impl Inspector for Planted {
     }
 }
 
-/// Whether the artifact's texts describe a model.
+/// Comments of a model's page that nobody sees rendered, and that whoever reads the source does.
+fn page(artifact: &Closing<'_>, out: &mut Findings) {
+    const LONGEST: u64 = 1 << 20;
+    let text = artifact.beginning(LONGEST);
+    let mut told = BTreeSet::new();
+    let mut at = 0usize;
+    while let Some(start) = memchr::memmem::find(text.get(at..).unwrap_or_default(), b"<!--") {
+        let from = at.saturating_add(start);
+        let rest = text.get(from..).unwrap_or_default();
+        let end = memchr::memmem::find(rest, b"-->").unwrap_or(rest.len());
+        let comment = rest.get(..end).unwrap_or_default();
+        for found in INSTRUCTIONS.find_iter(comment) {
+            let words = comment.get(found.range()).unwrap_or_default();
+            let span = place(0, from.saturating_add(found.start()), words.len());
+            say(
+                "instruction",
+                words,
+                "a comment that instructs a model against its user",
+                span,
+                &mut told,
+                out,
+            );
+        }
+        at = from.saturating_add(end.max(4));
+    }
+    if let Some((case @ "tag", what)) = hidden_characters(&String::from_utf8_lossy(&text)) {
+        let message = format!("the page holds {what}");
+        out.push(
+            Finding::new(code::HIDDEN_TEXT, artifact.ledger.whole(), message)
+                .case(case)
+                .key(case),
+        );
+    }
+}
+
+fn last(name: &[u8]) -> &[u8] {
+    name.rsplit(|b| matches!(*b, b'/' | b'\\')).next().unwrap_or_default()
+}
+
+/// Whether the artifact's texts describe a model, or what tools run for whoever opens its folder.
 fn describes(artifact: &Closing<'_>) -> bool {
     if MODELS.contains(&artifact.format) {
         return true;
     }
-    let name = artifact
-        .name
-        .rsplit(|b| matches!(*b, b'/' | b'\\'))
-        .next()
-        .unwrap_or_default();
-    let template = name.ends_with(b".jinja") || name.starts_with(b"tokenizer.chat_template");
+    let name = last(artifact.name);
+    let ends = |list: &[&[u8]]| list.iter().any(|end| name.ends_with(end));
+    let path = artifact.nested.unwrap_or(artifact.path);
+    let opened = [
+        ".claude/settings.json",
+        ".mcp.json",
+        ".vscode/tasks.json",
+        ".git/config",
+    ];
+    if name.ends_with(b".jinja")
+        || name.starts_with(b"tokenizer.chat_template")
+        || matches!(name, b"config.pbtxt" | b"checkpoint" | b"MLmodel")
+        || opened.iter().any(|o| path.ends_with(o))
+        || path.contains(".git/hooks/")
+    {
+        return true;
+    }
     match artifact.format {
-        _ if template => true,
         "json" => {
-            let named = [
-                &b"tokenizer"[..],
+            const BEGIN: [&[u8]; 6] = [
+                b"tokenizer",
                 b"special_tokens",
                 b"added_tokens",
                 b"chat_template",
                 b"vocab",
+                b"_METADATA",
             ];
-            named.iter().any(|n| name.starts_with(n))
-                || matches!(name, b"config.json" | b"adapter_config.json" | b"modules.json")
-                || [&b"_config.json"[..], b"-symbol.json", b"_symbol.json"]
-                    .iter()
-                    .any(|n| name.ends_with(n))
+            BEGIN.iter().any(|begin| name.starts_with(begin))
+                || matches!(
+                    name,
+                    b"config.json" | b"modules.json" | b"_CHECKPOINT_METADATA" | b"zarr.json"
+                )
+                || ends(&[b"_config.json", b"symbol.json"])
                 || is_model_document(&artifact.bytes(0, 4096))
         }
         "text" => artifact.bytes(0, 64).starts_with(b"tree\nversion="),
@@ -230,7 +304,17 @@ fn read(artifact: &Closing<'_>, span: Span, most: u64) -> Vec<u8> {
 }
 
 fn search(text: &[u8], base: u64, injects: bool, told: &mut BTreeSet<(&'static str, String)>, out: &mut Findings) {
-    let searches: [(&'static str, &Regex, &str); 3] = [
+    let searches: [(&'static str, &Regex, &str); 5] = [
+        (
+            "payload",
+            &SERIALISEDS,
+            "a serialised call of something that runs programs",
+        ),
+        (
+            "place",
+            &PLACES,
+            "a path into the system, or to a library that anyone may replace",
+        ),
         ("command", &COMMANDS, "a command or source that runs something"),
         (
             "instruction",
@@ -360,7 +444,7 @@ fn runs(bytes: &[u8]) -> Option<&'static str> {
         [0x80, 2..=5, ..] | [b'c', b'o', b's', b'\n', ..] if names() => {
             Some("a pickle in base64 that calls something dangerous")
         }
-        [0xe3 | 0x63, 0, 0, 0, 0, ..] if names() => Some("compiled code in base64"),
+        [0xe3 | 0x63, _, 0, 0, 0, ..] if names() => Some("compiled code in base64"),
         _ if COMMANDS.is_match(bytes) || bytes.starts_with(b"exec(") || bytes.starts_with(b"import os") => {
             Some("a command or source in base64")
         }
@@ -424,6 +508,13 @@ mod tests {
             ("#!/bin/sh", &[]),
             ("curl https://example.org/model.bin -o model.bin", &[]),
             ("{{ message.content }}", &[]),
+            ("cposix\nsystem\n", &["payload"]),
+            ("\"/etc/passwd\"", &["place"]),
+            ("../../../etc/x", &["place"]),
+            ("/tmp/libx.so", &["place"]),
+            ("../model/weights.bin", &[]),
+            ("/tmp/ipykernel_33/2343.py", &[]),
+            ("{\"name\": \"os.system\"}", &["command"]),
             ("gAJ9cQAoWAEAAABhcQFLAXUu", &[]),
             ("eJxLTEpOSU1Lz8jMys7JzcsvKCwqLiktK6+orKoGALhJCpY=", &[]),
         ] {

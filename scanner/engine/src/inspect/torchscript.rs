@@ -22,7 +22,10 @@ impl Inspector for TorchScript {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         if artifact.format == "zip" {
             package(artifact, out);
-        } else if artifact.within.last() == Some(&"zip") && artifact.name.ends_with(b".py") && !is_code(artifact.name) {
+        } else if matches!(artifact.within.last(), Some(&("zip" | "tar")))
+            && artifact.name.ends_with(b".py")
+            && !is_code(artifact.name)
+        {
             carried(artifact, out);
         } else if artifact.within.last() == Some(&"zip") && is_code(artifact.name) {
             let source = artifact.beginning(LONGEST);
@@ -55,7 +58,7 @@ fn carried(artifact: &Closing<'_>, out: &mut Findings) {
         b".pt", b".pth", b".ptl", b".bin", b".ckpt", b".mar", b".keras", b".nemo",
     ];
     let lower = artifact.path.to_ascii_lowercase();
-    let root = artifact.within.len() == 1;
+    let root = artifact.within.iter().filter(|f| **f != "gzip").count() == 1;
     if !root || !ARCHIVES.iter().any(|end| lower.as_bytes().ends_with(end)) {
         return;
     }

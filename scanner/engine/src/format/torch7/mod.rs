@@ -45,6 +45,14 @@ impl Format for Torch7 {
         if probe.head.starts_with(b"4\n1\n3\nV ") {
             return Some(Match::CERTAIN);
         }
+        // A function by itself: its bytecode has a magic number of its own.
+        if let [6..=8, 0, 0, 0, rest @ ..] = probe.head
+            && [&b"\x1bLJ"[..], b"\x1bLua"]
+                .iter()
+                .any(|magic| memchr::memmem::find(rest.get(..16).unwrap_or(rest), magic).is_some())
+        {
+            return Some(Match::LIKELY);
+        }
         // A table whose first key is a string or a number.
         let table = match probe.head {
             [

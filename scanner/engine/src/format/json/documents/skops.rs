@@ -78,6 +78,8 @@ fn close(node: Node, out: &mut Parse) {
     if trusted && !listed {
         return;
     }
+    // The library asks a person before it imports anything else, and then does more than construct it.
+    let usage = if listed { usage } else { CallableUse::Called };
     if out.facts().len() >= MOST {
         let message = format!("more than {MOST} facts of one document; further nodes were not read");
         return out.error(ScanError::new(ErrorCode::LimitExceeded, message));

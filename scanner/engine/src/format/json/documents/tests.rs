@@ -92,7 +92,7 @@ fn skops_nodes_name_what_their_loader_makes() {
         ("builtins", "dict", "DictNode", None),
         ("numpy", "ndarray", "NdArrayNode", None),
         ("functools", "partial", "PartialNode", None),
-        ("my.models", "Net", "ObjectNode", Some("Constructed")),
+        ("my.models", "Net", "ObjectNode", Some("Called")),
         ("posix", "system", "FunctionNode", Some("Named")),
         ("operator", "methodcaller", "OperatorFuncNode", Some("Called")),
         ("builtins", "eval", "FunctionNode", Some("Named")),

@@ -70,6 +70,17 @@ impl<'c, 'a> Reading<'c, 'a> {
         Some((member, value?))
     }
 
+    /// A compiled module in the place of the source that a class would be in.
+    fn native(&self, module: &str) -> Option<&'c [u8]> {
+        let stem = format!("{}.", module.rsplit('.').next().unwrap_or_default());
+        let mut beside = self.container.directly_in(self.folder);
+        let found = beside.find(|m| {
+            let ends = [&b".so"[..], b".pyd", b".pyc", b".dylib"];
+            m.name().starts_with(stem.as_bytes()) && ends.iter().any(|end| m.name().ends_with(end))
+        });
+        found.map(|m| &*m.path)
+    }
+
     fn say(&self, member: &Member<'_>, case: &'static str, key: &str, message: String, out: &mut Outcome<'_>) {
         let key = format!("{} {}", shown(&member.path), shown(key.as_bytes()));
         out.push(
@@ -111,6 +122,12 @@ impl<'c, 'a> Reading<'c, 'a> {
                 if self.container.has(&file) {
                     own.push(shown_class);
                     self.named.insert(file);
+                } else if let Some(native) = self.native(module) {
+                    let message = format!(
+                        "{path} names {shown_class}, which is there as {}: nobody can read it",
+                        shown(native)
+                    );
+                    self.say(member, "native", &shown_class, message, out);
                 } else if self.container.around.whole && !self.container.is_excluded(&file) {
                     absent.push(shown_class);
                 }

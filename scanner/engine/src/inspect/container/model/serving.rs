@@ -111,7 +111,8 @@ fn mlflow(
         line.filter(|value| !value.is_empty())
     };
     let path = shown(&file.path);
-    let home = value("code").unwrap_or_default();
+    let away = value("model_code_path").filter(|path| leaves(path));
+    let home = away.or_else(|| value("code")).unwrap_or_default();
     if leaves(home) {
         let message = format!(
             "{path} takes code from {}, outside of the model",
