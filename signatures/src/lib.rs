@@ -1,8 +1,8 @@
 //! What an artifact should be, as data with a typed loader.
 //!
-//! `rules/` holds one file per finding code: its severity, its cases and its documentation. `known/` holds what is known
-//! about the callables a pickle may name, the operators of a computation graph and the objects of a Keras configuration, and
-//! from which numbers on a tensor is told of.
+//! `rules/` holds one file per finding code: its severity, its cases, the numbers it is told by and its documentation.
+//! `known/` holds what is known about the callables a pickle may name, the operators of a computation graph, the objects
+//! of a Keras configuration and the names of tensors.
 //! [`declared`] loads the sets that users write: what an artifact is and may touch; [`custom`] loads the rules that they
 //! write: what to look for; [`trust`] holds the roots and publishers that signatures are judged by. This crate loads and matches what those files declare and does nothing else:
 //! it reads no artifact and decides no verdict.
@@ -23,5 +23,7 @@ pub use callables::{Callables, CallablesError, Classification, InertCallable, Wo
 pub use keras::{ConfigClass, Keras, keras};
 pub use operators::{OperatorClass, Operators, OperatorsError, operators};
 pub use render::{explain, render_findings_markdown};
-pub use rules::{Confidence, Rule, RuleCase, RuleError, RuleErrorKind, Rules, Severity, UnknownLevel, rules};
+pub use rules::{
+    Confidence, Rule, RuleCase, RuleError, RuleErrorKind, Rules, Severity, Threshold, UnknownLevel, rules,
+};
 pub use tensors::{Role as TensorRole, Tensors, tensors};

@@ -56,6 +56,16 @@ pub fn explain(rule: &Rule) -> String {
             push_wrapped(&mut text, &head, &" ".repeat(head.len()), &case.when);
         }
     }
+    if !rule.thresholds.is_empty() {
+        text.push_str("\nThresholds\n");
+        let name_width = rule.thresholds.keys().map(String::len).max().unwrap_or(0);
+        let values: Vec<String> = rule.thresholds.values().map(|known| known.value.to_string()).collect();
+        let value_width = values.iter().map(String::len).max().unwrap_or(0);
+        for ((name, threshold), value) in rule.thresholds.iter().zip(&values) {
+            let head = format!("  {name:<name_width$}  {value:>value_width$}  ");
+            push_wrapped(&mut text, &head, &" ".repeat(head.len()), &threshold.meaning);
+        }
+    }
     push_block(&mut text, "What to do", &rule.action);
     push_allow(&mut text, rule);
     if !rule.references.is_empty() {
@@ -98,6 +108,13 @@ fn push_section(page: &mut String, rule: &Rule) {
         page.push_str("| case | severity | when |\n| --- | --- | --- |\n");
         for (name, case) in &rule.cases {
             let _ = writeln!(page, "| {name} | {} | {} |", case.severity, cell(&case.when));
+        }
+        page.push('\n');
+    }
+    if !rule.thresholds.is_empty() {
+        page.push_str("| threshold | value | meaning |\n| --- | --- | --- |\n");
+        for (name, threshold) in &rule.thresholds {
+            let _ = writeln!(page, "| {name} | {} | {} |", threshold.value, cell(&threshold.meaning));
         }
         page.push('\n');
     }

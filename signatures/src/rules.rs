@@ -125,7 +125,7 @@ impl Rules {
 }
 
 /// A finding code, its default severity and its documentation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Rule {
     /// The finding code: kebab-case, never renamed or reused.
@@ -148,6 +148,9 @@ pub struct Rule {
     pub since: String,
     /// Cases with a severity of their own, by name.
     pub cases: BTreeMap<String, RuleCase>,
+    /// The numbers that the code is told by, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<String, Threshold>,
     /// Where a rule of the user stands, `rules/acme.toml:3`; `None` for Probity's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
@@ -172,6 +175,17 @@ pub struct RuleCase {
     pub severity: Severity,
     /// One line: when this case applies.
     pub when: String,
+}
+
+/// One number of a rule, which the engine reads and `docs/calibration.md` has the measurements behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Threshold {
+    /// The number.
+    pub value: f64,
+    /// One line: what it is the threshold of, and in which unit.
+    pub meaning: String,
 }
 
 /// How bad a finding is.
@@ -320,6 +334,9 @@ pub enum RuleErrorKind {
     /// The summary starts with a capital or ends with a full stop.
     #[error("summary is not lower case without a full stop")]
     SummaryForm,
+    /// A threshold is NaN or infinite.
+    #[error("threshold {0:?} is not a finite number")]
+    NotFinite(String),
     /// Another file of the set declares the same code.
     #[error("code {0:?} is declared twice")]
     RepeatedCode(String),
@@ -340,6 +357,8 @@ struct RuleFile {
     since: Spanned<String>,
     #[serde(default)]
     cases: BTreeMap<Spanned<String>, Spanned<RuleCase>>,
+    #[serde(default)]
+    thresholds: BTreeMap<Spanned<String>, Threshold>,
 }
 
 impl RuleFile {
@@ -387,6 +406,20 @@ impl RuleFile {
                 return fail(case.span(), RuleErrorKind::NotOneLine("when"));
             }
         }
+        for (name, threshold) in &self.thresholds {
+            if !is_kebab_case(name.get_ref()) {
+                return fail(name.span(), RuleErrorKind::NotKebabCase(name.get_ref().clone()));
+            }
+            if !threshold.value.is_finite() {
+                return fail(name.span(), RuleErrorKind::NotFinite(name.get_ref().clone()));
+            }
+            if threshold.meaning.trim().is_empty() {
+                return fail(name.span(), RuleErrorKind::Empty("meaning"));
+            }
+            if threshold.meaning.contains('\n') {
+                return fail(name.span(), RuleErrorKind::NotOneLine("meaning"));
+            }
+        }
         Ok(Rule {
             code: self.code.into_inner(),
             severity: self.severity,
@@ -401,6 +434,11 @@ impl RuleFile {
                 .cases
                 .into_iter()
                 .map(|(name, case)| (name.into_inner(), case.into_inner()))
+                .collect(),
+            thresholds: self
+                .thresholds
+                .into_iter()
+                .map(|(name, threshold)| (name.into_inner(), threshold))
                 .collect(),
             origin: None,
         })

@@ -322,6 +322,23 @@ fn a_rule_parses_with_its_texts_trimmed() {
 }
 
 #[test]
+fn a_threshold_is_a_finite_number_with_a_meaning() {
+    let with = |table: &str| Rules::parse("sample.toml", &format!("{GOOD}\n[thresholds.most]\n{table}\n"));
+    let rule = with("value = 3\nmeaning = 'elements'").unwrap();
+    assert_eq!(
+        (rule.thresholds["most"].value, rule.thresholds["most"].meaning.as_str()),
+        (3.0, "elements")
+    );
+    let kind = |table: &str| with(table).unwrap_err().kind;
+    assert_eq!(
+        kind("value = nan\nmeaning = 'elements'"),
+        RuleErrorKind::NotFinite("most".to_owned())
+    );
+    assert_eq!(kind("value = 3\nmeaning = ' '"), RuleErrorKind::Empty("meaning"));
+    assert!(matches!(kind("value = 3"), RuleErrorKind::Syntax(_)));
+}
+
+#[test]
 fn a_broken_rule_is_refused_with_file_and_line() {
     let cases: &[(&str, &str, &str)] = &[
         (

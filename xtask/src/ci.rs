@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{Cmd, root, target_dir};
 use crate::table::{duration, table};
-use crate::{codegen, ebpf, forbidden, fuzz, test, tools, vm};
+use crate::{calibrate, codegen, ebpf, forbidden, fuzz, test, tools, vm};
 
 /// The two commands the README promises: build, and test.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -p probity -- scan", "cargo xtask test"];
@@ -145,7 +145,7 @@ fn tests() -> Result<Done> {
 
 fn generated() -> Result<Done> {
     codegen::codegen(&codegen::Args { check: true })?;
-    passed()
+    Ok(Done::Passed(calibrate::check()?))
 }
 
 /// The rules of this repository, by the command that users test theirs with. The examples of `docs/rules.md` are held against it

@@ -38,6 +38,8 @@ struct Artifact {
     client: Client,
     spec: String,
     holds: Vec<String>,
+    #[serde(default)]
+    models: bool,
     why: String,
 }
 
@@ -54,14 +56,30 @@ pub(crate) fn corpus_dir() -> PathBuf {
     target_dir().join("corpus")
 }
 
+fn known() -> Result<Table> {
+    let text = fs::read_to_string(root().join("xtask/corpus.toml")).context("cannot read xtask/corpus.toml")?;
+    toml::from_str(&text).context("xtask/corpus.toml")
+}
+
+/// The artifacts that hold models, by name: what each is called and where it comes from.
+pub(crate) fn models() -> Result<Vec<(String, String)>> {
+    let mut models: Vec<(String, String)> = known()?
+        .artifact
+        .into_iter()
+        .filter(|artifact| artifact.models)
+        .map(|artifact| (artifact.name, artifact.spec))
+        .collect();
+    models.sort();
+    Ok(models)
+}
+
 /// Gets, opens and checks each artifact; tries all of them before it fails.
 ///
 /// # Errors
 ///
 /// When one could not be downloaded or opened, or does not hold what the table says.
 pub(crate) fn corpus(args: &Args) -> Result<()> {
-    let text = fs::read_to_string(root().join("xtask/corpus.toml")).context("cannot read xtask/corpus.toml")?;
-    let known: Table = toml::from_str(&text).context("xtask/corpus.toml")?;
+    let known = known()?;
     if let Some(unknown) = args
         .name
         .iter()
@@ -191,7 +209,7 @@ fn npm_version(spec: &str) -> Result<String> {
 
 /// The file in `dir` that this artifact was downloaded as before, going by how its client names files.
 fn copy_source(artifact: &Artifact, dir: &Path) -> Option<PathBuf> {
-    let slug = |text: &str| text.trim_start_matches('@').replace('/', "-").to_lowercase();
+    let slug = |text: &str| text.trim_start_matches('@').replace(['/', '_'], "-").to_lowercase();
     let (front, back) = match artifact.spec.split_once("@{version}") {
         Some((package, suffix)) => (slug(package), suffix.to_owned()),
         None => (slug(&artifact.spec), String::new()),

@@ -6,6 +6,7 @@ mod bench;
 mod bench_inputs;
 mod bench_peers;
 mod bench_watch;
+mod calibrate;
 mod ci;
 mod codegen;
 mod corpus;
@@ -45,6 +46,8 @@ enum Task {
     Scan(scan::Args),
     /// Change the corpus's signed images in every known way, and say who tells: `docs/tamper.md`
     Tamper(tamper::Args),
+    /// Measure the statistics of tensors over the corpus and write docs/calibration.md
+    Calibrate(calibrate::Args),
     /// Measure the release build against its floors and peers
     Bench(bench::Args),
     /// Write the generated files
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Corpus(args) => corpus::corpus(&args),
         Task::Scan(args) => scan::scan(&args),
         Task::Tamper(args) => tamper::tamper(&args),
+        Task::Calibrate(args) => calibrate::calibrate(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Codegen(args) => codegen::codegen(&args),
         Task::Ebpf(args) => ebpf::ebpf(&args),

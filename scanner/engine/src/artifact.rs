@@ -1,5 +1,6 @@
 //! The closed result for one artifact, and the report over all of them.
 
+use crate::calibration::Measured;
 use crate::fact::Storage;
 use crate::finding::{Finding, ScanError};
 use crate::inspect::container::Export;
@@ -200,6 +201,9 @@ pub struct Artifact {
     pub tensors: Option<TensorSummary>,
     /// Digests of the tensors, when they were asked for.
     pub tensor_digests: Vec<TensorDigest>,
+    /// What its tensors were judged by, when it was asked for.
+    #[doc(hidden)]
+    pub measured: Vec<Measured>,
     /// Entropy in bits per byte, for data in no known format.
     pub entropy: Option<f64>,
     /// Findings, worst first, then by offset.

@@ -61,12 +61,14 @@
 //! added freely, and codes of findings are never renamed or reused. [`Options`](pipeline::Options) and
 //! [`Limits`](source::Limits) grow too: end a literal with `..Options::default()`.
 //!
-//! Four modules are reachable and hidden here (`format`, `sink`, `tensor`, `walk`): the doors through which this repository's
-//! fuzz targets and `probity map` reach single readers. They change without notice.
+//! Five modules are reachable and hidden here (`calibration`, `format`, `sink`, `tensor`, `walk`): the doors through which
+//! this repository's fuzz targets, its calibration and `probity map` reach single readers. They change without notice.
 
 #![warn(missing_docs)]
 
 pub mod artifact;
+#[doc(hidden)]
+pub mod calibration;
 pub mod custom;
 pub mod diff;
 mod fact;

@@ -96,6 +96,7 @@ impl<'t> Loader<'t, '_> {
             references,
             since: String::new(),
             cases: BTreeMap::new(),
+            thresholds: BTreeMap::new(),
             origin: Some(format!("{}:{line}", self.file)),
         };
         self.rules.push(CustomRule {

@@ -8,7 +8,7 @@ use crate::artifact::{Artifact, ByteCounts, HostPlace, Kind, TensorDigest, Tenso
 use crate::fact::{Fact, Storage};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
 use crate::inspect::container::{self, Around, Container};
-use crate::inspect::tensors::Swept as SweptTensor;
+use crate::inspect::tensors::{Swept as SweptTensor, measure};
 use crate::inspect::{Closing, INSPECTORS, LeafIndex};
 use crate::inventory::{Inventory, MANIFEST};
 use crate::ledger::{Fill, Ledger, Region, Role};
@@ -443,6 +443,11 @@ fn close_node(
         }
     }
     let mut hosts = own_hosts(&closing, node.place.nested.as_deref());
+    let measured = if ctx.options.measure_tensors {
+        measure(&closing)
+    } else {
+        Vec::new()
+    };
     drop(closing);
     let handed_up = export::take(quota, source, &node, swept.sha256, &mut errors);
     let tensors = tensors(&node.facts);
@@ -506,6 +511,7 @@ fn close_node(
         bytes,
         tensors,
         tensor_digests,
+        measured,
         entropy: swept.entropy,
         verdict: policy::verdict(worst, complete, ctx.options.fail_on),
         hosts,

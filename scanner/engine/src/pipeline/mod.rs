@@ -78,6 +78,9 @@ pub struct Options {
     pub keep_ledgers: bool,
     /// Whether closed artifacts keep what a comparison asks for: imports, callables, tensors ([`diff`](crate::diff) sets it).
     pub keep_inventory: bool,
+    /// Whether closed artifacts keep what their tensors were judged by.
+    #[doc(hidden)]
+    pub measure_tensors: bool,
 }
 
 impl Default for Options {
@@ -98,6 +101,7 @@ impl Default for Options {
             manifest: None,
             keep_ledgers: false,
             keep_inventory: false,
+            measure_tensors: false,
         }
     }
 }

@@ -364,6 +364,7 @@ pub(super) fn unexamined(ctx: &Context<'_>, place: Place, error: ScanError) -> A
         hosts: BTreeMap::new(),
         tensors: None,
         tensor_digests: Vec::new(),
+        measured: Vec::new(),
         entropy: None,
         findings: Vec::new(),
         suppressed: Vec::new(),

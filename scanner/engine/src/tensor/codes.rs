@@ -1,6 +1,5 @@
 //! Types of 8 bits and less: occurrences of each code are counted, everything else follows from the counts.
 
-use super::LARGE;
 use super::dtype::Dtype;
 use super::exact::Exact;
 use super::number;
@@ -170,7 +169,7 @@ impl Codes {
                     } else if let Some(to) = stats.exponents.get_mut(bin(value)) {
                         add(to);
                     }
-                    if value.abs() >= LARGE {
+                    if value.abs() >= super::large() {
                         add(&mut stats.large);
                     }
                     let square = value * value;

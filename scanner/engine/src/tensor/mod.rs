@@ -43,7 +43,7 @@ mod isa;
 mod moments;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-mod number;
+pub(crate) mod number;
 mod portable;
 mod quant;
 mod runs;
@@ -59,4 +59,6 @@ pub use quant::QuantKind;
 pub use stats::{EXPONENT_BINS, LOWEST_EXPONENT, LowByte, QuantStats, RUN_FLOOR, SAMPLE_ALL, SAMPLE_STEP, Stats};
 
 /// The magnitude from which a value counts as [`Stats::large`].
-pub const LARGE: f64 = 1024.0;
+pub fn large() -> f64 {
+    probity_signatures::tensors().magnitude.large
+}

@@ -1,6 +1,5 @@
 //! Types of 16 bits and more: sums in lanes, extremes, samples, and what is rare in a pass of its own.
 
-use super::LARGE;
 use super::exact::Exact;
 use super::isa::Isa;
 use super::number;
@@ -121,8 +120,9 @@ impl Moments {
                 let at = portable::position(self.wide, bytes, magnitude);
                 self.first_abs_max = at.map(|at| self.index(at));
             }
-            if magnitude >= LARGE {
-                self.large = self.large.wrapping_add(portable::at_least(self.wide, bytes, LARGE));
+            let large = super::large();
+            if magnitude >= large {
+                self.large = self.large.wrapping_add(portable::at_least(self.wide, bytes, large));
             }
         }
         self.sample(bytes);

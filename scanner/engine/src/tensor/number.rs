@@ -4,7 +4,7 @@
 const WORD: f64 = 4_294_967_296.0;
 
 /// The nearest `f64`, ties to even.
-pub(super) fn from_u64(n: u64) -> f64 {
+pub(crate) fn from_u64(n: u64) -> f64 {
     let [a, b, c, d, e, f, g, h] = n.to_le_bytes();
     // Both summands are exact: the sum rounds once.
     f64::from(u32::from_le_bytes([e, f, g, h])) * WORD + f64::from(u32::from_le_bytes([a, b, c, d]))

@@ -44,7 +44,7 @@ pub struct Stats {
     /// The mean fourth power over the squared mean square of the finite values, about zero: 3 for a normal distribution
     /// around zero; 0 when all are zero.
     pub kurtosis: f64,
-    /// Finite values of magnitude [`LARGE`](super::LARGE) or more.
+    /// Finite values of magnitude [`large`](super::large()) or more.
     pub large: u64,
     /// Sampled values by `floor(log2(|value|))`, one power of two to a bin from [`LOWEST_EXPONENT`] on; the first and the
     /// last bin hold what lies beyond too. Zeros and what is not finite are left out.

@@ -1,9 +1,10 @@
 //! Tensors: what their values, their bytes and their siblings say.
 //!
-//! From which numbers on something is told, `signatures/known/tensors.toml` says; what a name says of a tensor, too. What
-//! cannot be seen, `docs/tensors.md` says: a payload that is encrypted and spread over low bits, a model that was
+//! From which numbers on something is told, the rules `signatures/rules/tensor-*.toml` say; what a name says of a tensor,
+//! `signatures/known/tensors.toml`; what the numbers are in honest models, `docs/calibration.md`. What cannot be seen, `docs/tensors.md` says: a payload that is encrypted and spread over low bits, a model that was
 //! trained to misbehave.
 
+mod measure;
 mod payload;
 mod siblings;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use probity_signatures::{TensorRole, tensors};
 
 /// The `tensor-` findings of one artifact.
 pub(super) struct Tensors;
+
+pub(crate) use measure::measure;
 
 /// What the sweep saw of the bytes of a tensor.
 #[derive(Clone, Debug)]
@@ -40,9 +43,16 @@ struct Tensor<'a> {
     shape: &'a [u64],
     swept: &'a Swept,
     role: Option<&'static TensorRole>,
+    /// Which of the artifact's tensors it is.
+    place: usize,
 }
 
 impl Tensor<'_> {
+    /// Whether its values are judged as those of a weight: rows and columns, and no name of a buffer.
+    fn is_weight(&self) -> bool {
+        self.shape.len() >= 2 && !self.is_buffer()
+    }
+
     fn is_buffer(&self) -> bool {
         self.role.is_some_and(|role| role.buffer)
     }
@@ -86,36 +96,7 @@ impl Inspector for Tensors {
         if artifact.tensors.is_empty() {
             return;
         }
-        let length = artifact.window.len();
-        let mut named: Vec<Tensor<'_>> = Vec::new();
-        let mut taken = vec![false; artifact.tensors.len()];
-        for fact in artifact.facts {
-            let Fact::Tensor {
-                name,
-                dtype,
-                shape,
-                span,
-            } = fact
-            else {
-                continue;
-            };
-            let spec = spec(dtype, shape, *span, length);
-            let Some(at) = find(artifact.tensors, *span, spec) else {
-                continue;
-            };
-            if let (Some(swept), Some(taken)) = (artifact.tensors.get(at), taken.get_mut(at)) {
-                // Names for the same bytes: the first one counts, the others are told with it nowhere else.
-                if !std::mem::replace(taken, true) {
-                    named.push(Tensor {
-                        name,
-                        dtype,
-                        shape,
-                        swept,
-                        role: tensors().role(name),
-                    });
-                }
-            }
-        }
+        let (named, taken) = named(artifact);
         let unnamed: Vec<(String, &Swept)> = artifact
             .tensors
             .iter()
@@ -137,11 +118,48 @@ impl Inspector for Tensors {
                 shape: &[],
                 swept,
                 role: None,
+                place: 0,
             };
             payload::inspect(artifact, &tensor, out);
         }
         siblings::inspect(&named, out);
     }
+}
+
+/// The tensors that facts name and the sweep looked at, and which of the swept ones have a name.
+fn named<'a>(artifact: &'a Closing<'_>) -> (Vec<Tensor<'a>>, Vec<bool>) {
+    let length = artifact.window.len();
+    let mut named: Vec<Tensor<'_>> = Vec::new();
+    let mut taken = vec![false; artifact.tensors.len()];
+    for fact in artifact.facts {
+        let Fact::Tensor {
+            name,
+            dtype,
+            shape,
+            span,
+        } = fact
+        else {
+            continue;
+        };
+        let spec = spec(dtype, shape, *span, length);
+        let Some(at) = find(artifact.tensors, *span, spec) else {
+            continue;
+        };
+        if let (Some(swept), Some(taken)) = (artifact.tensors.get(at), taken.get_mut(at)) {
+            // Names for the same bytes: the first one counts, the others are told with it nowhere else.
+            if !std::mem::replace(taken, true) {
+                named.push(Tensor {
+                    name,
+                    dtype,
+                    shape,
+                    swept,
+                    role: tensors().role(name),
+                    place: named.len(),
+                });
+            }
+        }
+    }
+    (named, taken)
 }
 
 /// The scan of `span` as `spec`.

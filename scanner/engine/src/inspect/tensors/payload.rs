@@ -6,7 +6,7 @@ use super::Tensor;
 use crate::finding::{Findings, code};
 use crate::inspect::embedded::{elf, mach_o};
 use crate::inspect::{Closing, tensors::Swept};
-use crate::sink::tensor::{Carrier, PayloadHit, PayloadKind, SHORTEST, reads_as_text, turn};
+use crate::sink::tensor::{Carrier, PayloadHit, PayloadKind, TextRun, reads_as_text, turn};
 use crate::span::Span;
 use probity_signatures::{Classification, callables, tensors};
 use std::io::Read;
@@ -390,15 +390,25 @@ fn pickle(bytes: &[u8]) -> Option<String> {
     None
 }
 
-fn texts(artifact: &Closing<'_>, tensor: &Tensor<'_>, out: &mut Findings) {
-    let limits = tensors().text;
-    debug_assert!(limits.short >= SHORTEST, "shorter runs are not looked for");
-    for run in tensor.scan().texts.iter().filter(|run| run.length >= limits.short) {
+/// The runs that are told, each with up to 4 KiB of it.
+pub(super) fn read_texts(artifact: &Closing<'_>, tensor: &Tensor<'_>) -> Vec<(TextRun, Vec<u8>)> {
+    let told = tensor
+        .scan()
+        .texts
+        .iter()
+        .filter(|run| run.length >= tensors().text.short);
+    told.filter_map(|run| {
         let at = tensor.span().start().saturating_add(run.offset);
         let text = artifact.bytes(at, run.length.min(4096));
-        if !reads_as_text(&text) {
-            continue;
-        }
+        reads_as_text(&text).then_some((*run, text))
+    })
+    .collect()
+}
+
+fn texts(artifact: &Closing<'_>, tensor: &Tensor<'_>, out: &mut Findings) {
+    let limits = tensors().text;
+    for (run, text) in read_texts(artifact, tensor) {
+        let at = tensor.span().start().saturating_add(run.offset);
         let address = memchr::memmem::find(&text, b"://").is_some();
         let case = if run.length >= limits.long || address {
             "long"

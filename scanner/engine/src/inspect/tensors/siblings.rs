@@ -12,6 +12,32 @@ use std::collections::BTreeMap;
 /// `tensor-duplicate`, `tensor-sibling`, `tensor-low-bits`.
 pub(super) fn inspect(all: &[Tensor<'_>], out: &mut Findings) {
     duplicates(all, out);
+    for group in groups(all).values() {
+        norms(group, out);
+        low_bits(group, out);
+    }
+}
+
+/// How far each tensor of `all` is from the middle of its siblings: of the root mean square, then of the lowest byte.
+pub(super) fn standings(all: &[Tensor<'_>]) -> Vec<(Option<Standing>, Option<Standing>)> {
+    let mut out = vec![(None, None); all.len()];
+    for group in groups(all).values() {
+        for (tensor, standing) in norm_standings(group) {
+            if let Some(slot) = out.get_mut(tensor.place) {
+                slot.0 = Some(standing);
+            }
+        }
+        for (tensor, standing) in low_standings(group) {
+            if let Some(slot) = out.get_mut(tensor.place) {
+                slot.1 = Some(standing);
+            }
+        }
+    }
+    out
+}
+
+/// Tensors of one role: the name without the number of the layer, the type and the shape.
+fn groups<'t, 'a>(all: &'t [Tensor<'a>]) -> BTreeMap<(String, &'a str, &'a [u64]), Vec<&'t Tensor<'a>>> {
     let mut groups: BTreeMap<(String, &str, &[u64]), Vec<&Tensor<'_>>> = BTreeMap::new();
     for tensor in all {
         let layer = without_numbers(tensor.name);
@@ -22,10 +48,7 @@ pub(super) fn inspect(all: &[Tensor<'_>], out: &mut Findings) {
                 .push(tensor);
         }
     }
-    for group in groups.values() {
-        norms(group, out);
-        low_bits(group, out);
-    }
+    groups
 }
 
 /// The name with `#` for each run of digits that is a level of it.
@@ -55,7 +78,40 @@ fn spread(values: &[f64], floor: f64) -> (f64, f64) {
     (center, (away * 1.4826).max(floor))
 }
 
-fn norms(group: &[&Tensor<'_>], out: &mut Findings) {
+/// Where a number of one tensor is among those of its siblings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// The number.
+    value: f64,
+    /// The middle of all.
+    center: f64,
+    /// Robust standard deviations of the logarithm from the middle.
+    pub(super) deviations: f64,
+    /// The factor from the middle, 1 or more.
+    pub(super) factor: f64,
+    /// Its siblings.
+    others: usize,
+}
+
+/// What each tensor of `known` is beside the others.
+fn stand<'t, 'a>(known: &[(&'t Tensor<'a>, f64)], floor: f64) -> Vec<(&'t Tensor<'a>, Standing)> {
+    let logs: Vec<f64> = known.iter().map(|(_, value)| value.ln()).collect();
+    let (center, deviation) = spread(&logs, floor);
+    let standing = |((tensor, value), log): (&(&'t Tensor<'a>, f64), &f64)| {
+        let away = (log - center).abs();
+        let standing = Standing {
+            value: *value,
+            center: center.exp(),
+            deviations: away / deviation,
+            factor: away.exp(),
+            others: known.len().saturating_sub(1),
+        };
+        (*tensor, standing)
+    };
+    known.iter().zip(&logs).map(standing).collect()
+}
+
+fn norm_standings<'t, 'a>(group: &[&'t Tensor<'a>]) -> Vec<(&'t Tensor<'a>, Standing)> {
     let limits = tensors().sibling;
     let known: Vec<(&Tensor<'_>, f64)> = group
         .iter()
@@ -66,28 +122,31 @@ fn norms(group: &[&Tensor<'_>], out: &mut Findings) {
         })
         .collect();
     if known.len() < limits.least {
-        return;
+        return Vec::new();
     }
-    let logs: Vec<f64> = known.iter().map(|(_, rms)| rms.ln()).collect();
-    let (center, deviation) = spread(&logs, limits.floor);
-    for ((tensor, rms), log) in known.iter().zip(&logs) {
-        let away = (log - center).abs();
-        if away > limits.deviations * deviation && away > limits.factor.ln() {
+    stand(&known, limits.floor)
+}
+
+fn norms(group: &[&Tensor<'_>], out: &mut Findings) {
+    let limits = tensors().sibling;
+    for (tensor, standing) in norm_standings(group) {
+        if standing.deviations > limits.deviations && standing.factor > limits.factor {
             let message = format!(
-                "tensor {}: its root mean square is {rms:.3e}, that of its {} siblings {:.3e}",
+                "tensor {}: its root mean square is {:.3e}, that of its {} siblings {:.3e}",
                 tensor.shown(),
-                known.len().saturating_sub(1),
-                center.exp()
+                standing.value,
+                standing.others,
+                standing.center
             );
             let finding = tensor.finding(code::TENSOR_SIBLING, tensor.span(), message);
-            let finding = real(finding, "rms", *rms);
-            let finding = real(finding, "siblings_rms", center.exp());
-            out.push(real(finding, "deviations", away / deviation));
+            let finding = real(finding, "rms", standing.value);
+            let finding = real(finding, "siblings_rms", standing.center);
+            out.push(real(finding, "deviations", standing.deviations));
         }
     }
 }
 
-fn low_bits(group: &[&Tensor<'_>], out: &mut Findings) {
+fn low_standings<'t, 'a>(group: &[&'t Tensor<'a>]) -> Vec<(&'t Tensor<'a>, Standing)> {
     let limits = tensors().low_bits;
     let known: Vec<(&Tensor<'_>, f64)> = group
         .iter()
@@ -98,22 +157,24 @@ fn low_bits(group: &[&Tensor<'_>], out: &mut Findings) {
         })
         .collect();
     if known.len() < limits.least {
-        return;
+        return Vec::new();
     }
-    let logs: Vec<f64> = known.iter().map(|(_, chi)| chi.ln()).collect();
-    let (center, deviation) = spread(&logs, limits.floor);
-    for ((tensor, chi), log) in known.iter().zip(&logs) {
-        let away = (log - center).abs();
-        if away > limits.deviations * deviation && away > limits.factor.ln() {
+    stand(&known, limits.floor)
+}
+
+fn low_bits(group: &[&Tensor<'_>], out: &mut Findings) {
+    let limits = tensors().low_bits;
+    for (tensor, standing) in low_standings(group) {
+        if standing.deviations > limits.deviations && standing.factor > limits.factor {
             let message = format!(
                 "tensor {}: its lowest bytes are distributed unlike those of its {} siblings",
                 tensor.shown(),
-                known.len().saturating_sub(1)
+                standing.others
             );
             let finding = tensor.finding(code::TENSOR_LOW_BITS, tensor.span(), message);
-            let finding = real(finding, "chi_square", *chi);
-            let finding = real(finding, "siblings_chi_square", center.exp());
-            out.push(real(finding, "deviations", away / deviation));
+            let finding = real(finding, "chi_square", standing.value);
+            let finding = real(finding, "siblings_chi_square", standing.center);
+            out.push(real(finding, "deviations", standing.deviations));
         }
     }
 }

@@ -305,6 +305,63 @@ fn one_enormous_element_is_an_outlier() {
     check(model, &["tensor-magnitude other bn.running_var"]);
 }
 
+/// A convolution into which a normalisation was folded: a long tail, whose last elements are large. Published ones in half
+/// precision reach 2^16 over the middle element.
+#[test]
+fn the_end_of_a_long_tail_is_no_outlier() {
+    let tail = |n: usize| {
+        let place = n.wrapping_mul(2_654_435_761) % 4096;
+        let power = 16.5 * (place as f64 / 4096.0).powi(6) - 6.0;
+        (power.exp2() as f32).to_le_bytes()
+    };
+    let data: Vec<u8> = (0..4096).flat_map(tail).collect();
+    check(
+        around("F32", &[64, 64], data),
+        &["tensor-magnitude large layers.1.mlp.weight"],
+    );
+}
+
+#[test]
+fn an_outlier_is_far_from_the_bulk_or_from_the_middle() {
+    let outlier = ["tensor-magnitude outlier layers.1.mlp.weight"];
+    let mut one = f32s(1 << 16);
+    one[4 * 3001..][..4].copy_from_slice(&2048f32.to_le_bytes());
+    check(around("F32", &[256, 256], one), &outlier);
+    // Few of all, and many of those that are sampled: the first 1,024 all are.
+    let mut crowded = f32s(1 << 16);
+    for element in crowded.chunks_exact_mut(4).take(200) {
+        element.copy_from_slice(&1e30f32.to_le_bytes());
+    }
+    check(around("F32", &[256, 256], crowded), &outlier);
+}
+
+/// What `cargo xtask calibrate` counts is what a scan finds.
+#[test]
+fn measured_tensors_have_the_findings_and_their_numbers() {
+    let mut data = f32s(1 << 16);
+    data[4 * 3001..][..4].copy_from_slice(&2048f32.to_le_bytes());
+    let options = Options {
+        measure_tensors: true,
+        ..Options::default()
+    };
+    let report = Scanner::new(options)
+        .unwrap()
+        .scan_bytes("m.safetensors", around("F32", &[256, 256], data));
+    let measured = &report.artifacts[0].measured;
+    let known = measured
+        .iter()
+        .find(|tensor| tensor.name == "layers.1.mlp.weight")
+        .unwrap();
+    let fired: Vec<_> = known.fired.iter().map(|fired| (fired.code, fired.case)).collect();
+    assert_eq!(fired, [("tensor-magnitude", Some("outlier"))]);
+    let numbers = known.numbers.as_ref().unwrap();
+    assert_eq!((numbers.abs_max, numbers.large, known.weight), (2048.0, 1, true));
+    assert!(numbers.over_bulk().unwrap() < numbers.over_middle().unwrap());
+    let others: usize = measured.iter().map(|tensor| tensor.fired.len()).sum();
+    assert_eq!(others, report.artifacts[0].findings.len());
+    assert!(scan(around("F32", &[4, 4], f32s(16))).artifacts[0].measured.is_empty());
+}
+
 #[test]
 fn text_among_floats_is_told_by_length() {
     let urls = "https://example.org/path/to/a/resource?number=1234&word=some\n".repeat(70);

@@ -69,13 +69,15 @@ fn magnitude(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
     if numbers.large == 0 {
         return;
     }
-    let towers = numbers.typical_exponent.is_none_or(|typical| {
-        // Of the greatest value: `floor(log2)` is its exponent.
-        let greatest = numbers.abs_max.log2().floor();
-        greatest >= f64::from(typical) + f64::from(limits.outlier_exponent)
-    });
+    // Of a few large ones at the start many are sampled, and may be the bulk: the middle one holds against that.
+    let towers = numbers
+        .over_middle()
+        .is_none_or(|powers| powers >= limits.outlier_exponent)
+        || numbers
+            .over_bulk()
+            .is_some_and(|powers| powers >= limits.outlier_exponent_bulk);
     let few = numbers.large.saturating_mul(limits.outlier_share) <= numbers.values;
-    let weight = numbers.elements >= limits.least_elements && tensor.shape.len() >= 2 && !tensor.is_buffer();
+    let weight = numbers.elements >= limits.least_elements && tensor.is_weight();
     let case = match (weight, few && towers) {
         (true, true) => "outlier",
         (true, false) => "large",
@@ -87,7 +89,7 @@ fn magnitude(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
         tensor.shown(),
         numbers.large,
         numbers.values,
-        TensorNumbers::LARGE,
+        limits.large,
         numbers.abs_max,
     );
     let finding = tensor
@@ -98,15 +100,18 @@ fn magnitude(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
         .evidence("element", first);
     let finding = real(finding, "greatest", numbers.abs_max);
     let finding = real(finding, "rms", numbers.rms);
-    out.push(match numbers.typical_exponent {
+    let finding = match numbers.typical_exponent {
         Some(typical) => real(finding, "typical", f64::from(typical).exp2()),
+        None => finding,
+    };
+    out.push(match numbers.bulk_exponent {
+        Some(bulk) => real(finding, "bulk", f64::from(bulk).exp2()),
         None => finding,
     });
 }
 
 fn constant(tensor: &Tensor<'_>, numbers: &TensorNumbers, out: &mut Findings) {
-    let weight = tensor.shape.len() >= 2 && !tensor.is_buffer();
-    if !numbers.constant || !weight || numbers.elements < tensors().constant.least_elements {
+    if !numbers.constant || !tensor.is_weight() || numbers.elements < tensors().constant.least_elements {
         return;
     }
     let message = format!(

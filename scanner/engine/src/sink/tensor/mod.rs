@@ -15,10 +15,11 @@ pub use digest::TensorDigestSink;
 pub use magic::PayloadKind;
 pub(crate) use payload::turn;
 pub use payload::{Carrier, PayloadHit};
-pub use text::{SHORTEST, TextRun, reads_as_text};
+pub use text::{TextRun, reads_as_text};
 
-use crate::tensor::{Accumulator, Dtype, LARGE, LOWEST_EXPONENT, Layout, QuantStats, Stats};
+use crate::tensor::{Accumulator, Dtype, LOWEST_EXPONENT, Layout, QuantStats, Stats, number};
 use payload::PayloadSearch;
+use probity_signatures::tensors;
 use text::TextRuns;
 
 /// How the bytes of a tensor are read.
@@ -75,11 +76,13 @@ pub struct TensorNumbers {
     pub rms: f64,
     /// Their kurtosis about zero.
     pub kurtosis: f64,
-    /// Values of magnitude 1024 and more.
+    /// Values of the magnitude from which an element is told, and more.
     pub large: u64,
     /// The middle one of the sampled exponents: half of the values that are not zero are smaller than the double of 2
     /// to this power; `None` when none was sampled.
     pub typical_exponent: Option<i32>,
+    /// The same of the share that is the bulk (`tensor-magnitude`): all but the greatest of them are smaller.
+    pub bulk_exponent: Option<i32>,
     /// Pearson's statistic of the lowest byte, for each sample.
     pub low_byte: Option<LowBytes>,
     /// Whether all elements are equal.
@@ -108,12 +111,17 @@ pub struct LowBytes {
 impl From<Stats> for TensorNumbers {
     fn from(stats: Stats) -> Self {
         let sampled = stats.exponents.iter().fold(0u64, |n, bin| n.saturating_add(*bin));
-        let mut below = 0u64;
-        let middle = stats.exponents.iter().position(|bin| {
-            below = below.saturating_add(*bin);
-            below >= sampled.div_ceil(2).max(1)
-        });
-        let exponent = middle.and_then(|bin| i64::try_from(bin).ok());
+        // The bin of the sampled value that so great a share of them does not exceed.
+        let exponent = |share: f64| {
+            let mut below = 0u64;
+            let bin = stats.exponents.iter().position(|bin| {
+                below = below.saturating_add(*bin);
+                below > 0 && number::from_u64(below) >= number::from_u64(sampled) * share
+            });
+            let bin = bin.and_then(|bin| i64::try_from(bin).ok());
+            bin.and_then(|bin| i32::try_from(bin.saturating_add(LOWEST_EXPONENT)).ok())
+        };
+        let (typical_exponent, bulk_exponent) = (exponent(0.5), exponent(tensors().magnitude.bulk));
         Self {
             elements: stats.elements,
             values: stats.values,
@@ -126,7 +134,8 @@ impl From<Stats> for TensorNumbers {
             rms: stats.rms,
             kurtosis: stats.kurtosis,
             large: stats.large,
-            typical_exponent: exponent.and_then(|bin| i32::try_from(bin.saturating_add(LOWEST_EXPONENT)).ok()),
+            typical_exponent,
+            bulk_exponent,
             low_byte: stats.low_byte.map(|low| LowBytes {
                 samples: low.samples(),
                 distinct: u16::try_from(low.distinct()).unwrap_or(u16::MAX),
@@ -142,8 +151,18 @@ impl From<Stats> for TensorNumbers {
 }
 
 impl TensorNumbers {
-    /// From which magnitude on [`large`](Self::large) counts.
-    pub const LARGE: f64 = LARGE;
+    /// The powers of two by which the greatest magnitude is over the middle one; `None` when nothing was sampled.
+    pub fn over_middle(&self) -> Option<f64> {
+        // `floor(log2)` of the greatest is its exponent.
+        self.typical_exponent
+            .map(|typical| self.abs_max.log2().floor() - f64::from(typical))
+    }
+
+    /// The same over the greatest of the bulk.
+    pub fn over_bulk(&self) -> Option<f64> {
+        self.bulk_exponent
+            .map(|bulk| self.abs_max.log2().floor() - f64::from(bulk))
+    }
 
     /// Values that are not finite.
     pub fn nonfinite(&self) -> u64 {

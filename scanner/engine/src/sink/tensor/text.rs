@@ -1,16 +1,21 @@
 //! Runs of printable text among the bytes of a tensor.
 //!
-//! A run of [`SHORTEST`] bytes has a block of printable bytes in it, which vector code looks for; what stands around such
-//! a block is looked at byte by byte.
+//! A run that is long enough has a block of printable bytes in it, which vector code looks for; what stands around such a
+//! block is looked at byte by byte.
 
 use crate::sink::printable::{full_block, leading, trailing};
+use crate::tensor::number;
+use probity_signatures::tensors;
 
-/// The shortest run that is kept.
-pub const SHORTEST: u64 = 96;
 /// Runs that are kept; more are counted.
 const MOST: usize = 16;
 /// Bytes of a run that are looked at for what it is made of.
 const SAMPLE: usize = 512;
+
+/// The shortest run that is kept: shorter ones are not told. One of 63 bytes has a whole block.
+fn shortest() -> u64 {
+    tensors().text.short.max(63)
+}
 
 /// A run of printable text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl TextRuns {
 
     fn close(&mut self, end: u64) {
         let length = std::mem::take(&mut self.open);
-        if length < SHORTEST {
+        if length < shortest() {
             return;
         }
         let run = TextRun {
@@ -105,7 +110,9 @@ pub fn reads_as_text(bytes: &[u8]) -> bool {
             different = different.saturating_add(1);
         }
     }
-    different >= 12 && letters >= sample.len().saturating_sub(sample.len() / 4)
+    let limits = tensors().text;
+    let share = number::from_u64(wide(letters)) / number::from_u64(wide(sample.len().max(1)));
+    wide(different) >= limits.different && share >= limits.letters
 }
 
 fn wide(n: usize) -> u64 {
@@ -133,7 +140,7 @@ mod tests {
                 (true, None) => start = Some(at),
                 (false, Some(from)) => {
                     let length = wide(at.saturating_sub(from));
-                    if length >= SHORTEST {
+                    if length >= shortest() {
                         all.push(TextRun {
                             offset: wide(from),
                             length,
