@@ -74,6 +74,10 @@ pub struct Text {
     pub short: u64,
     /// Different characters that it must have.
     pub different: u64,
+    /// Different characters that it must have at each position of an element.
+    pub different_lane: u64,
+    /// Or one in so many of those that stand there, where these are few.
+    pub different_part: u64,
     /// The share of letters, digits and common signs that it must have.
     pub letters: f64,
 }
@@ -207,6 +211,8 @@ impl Tensors {
                 long: text.whole("long")?,
                 short: text.whole("short")?,
                 different: text.whole("different")?,
+                different_lane: text.whole("different-lane")?,
+                different_part: text.whole("different-part")?,
                 letters: text.real("letters")?,
             },
             constant: Constant {

@@ -1,8 +1,9 @@
 //! The published weights of single precision in the types that they are published in elsewhere: safetensors of BF16, F16 and
 //! both kinds of F8, and GGUF files of quantised blocks.
 //!
-//! A variant has the names and shapes of its source, so that siblings stay siblings. Where a row is no multiple of a block the
-//! whole tensor is taken for one row; what holds no whole number of blocks is left out of GGUF, as converters do.
+//! A variant has the names and shapes of its source, so that siblings stay siblings. Quantised are weights with rows and columns, as
+//! converters do: no vectors, no buffers. Where a row is no multiple of a block the whole tensor is taken for one row; what holds
+//! no whole number of blocks is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -63,7 +64,7 @@ pub(super) fn write(published: &Scanned, from: &Path, into: &Path) -> Result<()>
     Ok(())
 }
 
-/// A name that a header holds without escapes, and that is not taken.
+/// A name that a header holds without escapes, and that is not taken. Its end, by which its role is known, stays.
 fn file_name<T>(name: &str, taken: &BTreeMap<String, T>) -> String {
     let plain: String = name
         .chars()
@@ -79,7 +80,7 @@ fn file_name<T>(name: &str, taken: &BTreeMap<String, T>) -> String {
     let mut copy = 1;
     while free.is_empty() || taken.contains_key(&free) {
         copy += 1;
-        free = format!("{plain}~{copy}");
+        free = format!("copy{copy}.{plain}");
     }
     free
 }
@@ -105,7 +106,7 @@ fn blocks(weights: &BTreeMap<String, (&Tensor, Vec<f32>)>, into: &Path, number: 
     for block in BLOCKS {
         let whole = weights
             .iter()
-            .filter(|(_, (_, values))| values.len().is_multiple_of(block.elements));
+            .filter(|(_, (known, values))| known.weight && values.len().is_multiple_of(block.elements));
         let tensors: Vec<gguf::Tensor> = whole
             .map(|(tensor, (known, values))| gguf::Tensor {
                 name: tensor.clone(),
@@ -148,11 +149,11 @@ mod tests {
     #[test]
     fn names_are_plain_and_never_taken_twice() {
         let mut taken = BTreeMap::new();
-        for expected in ["a_b", "a_b~2", "a_b~3"] {
+        for expected in ["a_b", "copy2.a_b", "copy3.a_b"] {
             let name = file_name("a\"b", &taken);
             assert_eq!(name, expected);
             taken.insert(name, ());
         }
-        assert_eq!(file_name("", &taken), "~2");
+        assert_eq!(file_name("", &taken), "copy2.");
     }
 }

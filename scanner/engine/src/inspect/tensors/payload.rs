@@ -400,7 +400,7 @@ pub(super) fn read_texts(artifact: &Closing<'_>, tensor: &Tensor<'_>) -> Vec<(Te
     told.filter_map(|run| {
         let at = tensor.span().start().saturating_add(run.offset);
         let text = artifact.bytes(at, run.length.min(4096));
-        reads_as_text(&text).then_some((*run, text))
+        reads_as_text(&text, tensor.swept.spec.width()).then_some((*run, text))
     })
     .collect()
 }

@@ -95,24 +95,37 @@ impl TextRuns {
     }
 }
 
-/// Whether printable bytes read as text rather than as one number over and over: letters, and many different bytes.
-pub fn reads_as_text(bytes: &[u8]) -> bool {
+/// Whether printable bytes among elements of `width` bytes read as text rather than as numbers: letters, and many different
+/// bytes, at every position of an element too. Numbers of about one size have the same upper byte.
+pub fn reads_as_text(bytes: &[u8], width: usize) -> bool {
+    let limits = tensors().text;
     let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
+    let letters = sample.iter().filter(|byte| is_common(**byte)).count();
+    let share = number::from_u64(wide(letters)) / number::from_u64(wide(sample.len().max(1)));
+    let width = width.max(1);
+    let lanes = (0..width).all(|lane| {
+        let lane = || sample.iter().skip(lane).step_by(width);
+        let part = wide(lane().count()).checked_div(limits.different_part).unwrap_or(0);
+        different(lane()) >= limits.different_lane.min(part)
+    });
+    different(sample.iter()) >= limits.different && share >= limits.letters && lanes
+}
+
+fn is_common(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'\n' | b'/' | b'.' | b',' | b'_' | b'-')
+}
+
+fn different<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
     let mut seen = [false; 256];
-    let (mut letters, mut different) = (0usize, 0usize);
-    for byte in sample {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'\n' | b'/' | b'.' | b',' | b'_' | b'-') {
-            letters = letters.saturating_add(1);
-        }
+    let mut different = 0u64;
+    for byte in bytes {
         if let Some(seen) = seen.get_mut(usize::from(*byte))
             && !std::mem::replace(seen, true)
         {
             different = different.saturating_add(1);
         }
     }
-    let limits = tensors().text;
-    let share = number::from_u64(wide(letters)) / number::from_u64(wide(sample.len().max(1)));
-    wide(different) >= limits.different && share >= limits.letters
+    different
 }
 
 fn wide(n: usize) -> u64 {
@@ -171,9 +184,39 @@ mod tests {
 
     #[test]
     fn one_number_over_and_over_is_no_text() {
-        assert!(!reads_as_text(&[0x66, 0x2e].repeat(200)));
-        assert!(reads_as_text(
-            b"https://example.org/a and https://example.net/b, some words of a sentence\n"
-        ));
+        assert!(!reads_as_text(&[0x66, 0x2e].repeat(200), 4));
+    }
+
+    #[test]
+    fn text_reads_as_text_among_elements_of_any_width() {
+        let url = b"https://example.org/path/to/a/resource?number=1234&word=some\n".repeat(10);
+        let words = b"the quick brown fox jumps over the lazy dog and runs away from the very big bear in the woods until night";
+        let base64 =
+            b"aHR0cHM6Ly9leGFtcGxlLm9yZy9hL2IvYz9kPWUmZj1naGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3ODlBQkNERUZHSA==";
+        for width in [0, 1, 2, 4, 8] {
+            for text in [
+                &url[..],
+                &url[..96],
+                &words[..96],
+                &base64[..96],
+                &b"0123456789abcdef".repeat(6),
+            ] {
+                assert!(reads_as_text(text, width), "{width}: {}", String::from_utf8_lossy(text));
+            }
+        }
+    }
+
+    /// A table of rising numbers, moments of an optimiser, and norms: bfloat16 whose bytes are all letters.
+    #[test]
+    fn numbers_of_about_one_size_are_no_text() {
+        let rising: Vec<u8> = (0x20..0x7f).flat_map(|low| [low, b'E', low, b'E']).collect();
+        let moments = b"7j9d9Y9R9j9d9Y9R9i9c9Y9R9p9j9k9X9i9c9Y9R9i9b9X9Q9z4a4R4e4j9d".repeat(2);
+        let norms: Vec<u8> = (0..400u32)
+            .flat_map(|n| [b'a' + (n * n % 26) as u8, b'A' + (n % 2) as u8])
+            .collect();
+        for numbers in [rising, moments, norms] {
+            assert!(reads_as_text(&numbers, 1), "the bytes alone would read as text");
+            assert!(!reads_as_text(&numbers, 2));
+        }
     }
 }
