@@ -11,7 +11,7 @@
 //! there, too. A stream without a magic number after other bytes must be dangerous as well: prose can look like one.
 
 use super::Pickle;
-use super::scan::{End, look};
+use super::scan::{End, is_dotted_name, look};
 use super::zfile;
 use crate::fact::{CallableUse, Fact};
 use crate::format::Parse;
@@ -166,6 +166,30 @@ fn calls_danger(bytes: &[u8]) -> bool {
     })
 }
 
+/// An offset behind which no opcode of `bytes` names anything: that of the last `STACK_GLOBAL`, or of the last `GLOBAL` or
+/// `INST` that may have its two lines. Texts end here, since few of their lines are a name and nothing else.
+fn last_name(bytes: &[u8]) -> Option<usize> {
+    let mut ends = memchr::memrchr_iter(b'\n', bytes);
+    let mut end = ends.next();
+    let spelt = std::iter::from_fn(|| {
+        let (before, after) = (ends.next()?, end?);
+        end = Some(before);
+        Some((before, after))
+    })
+    .filter(|(before, after)| bytes.get(before.saturating_add(1)..*after).is_some_and(is_dotted_name))
+    .find_map(|(before, _)| {
+        let line = bytes.get(..before).unwrap_or_default();
+        let inside = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || b"_.<>-\r".contains(b);
+        let from = line
+            .iter()
+            .rposition(|b| !inside(b))
+            .map_or(0, |at| at.saturating_add(1));
+        let name = memchr::memrchr2(b'c', b'i', line.get(from..)?)?;
+        Some(from.saturating_add(name))
+    });
+    spelt.max(memchr::memrchr(0x93, bytes))
+}
+
 /// The first offset in `bytes` at which a stream starts that nobody could doubt: a magic number, a name, a call and
 /// `STOP`. With `old`, streams without a magic number are looked for as well.
 pub(super) fn next_stream(bytes: &[u8], old: bool) -> Option<usize> {
@@ -177,13 +201,14 @@ pub(super) fn next_stream(bytes: &[u8], old: bool) -> Option<usize> {
         .filter(|at| matches!(bytes.get(at.saturating_add(1)), Some(0..=5)))
         .take(STARTS)
         .find(|at| sure(*at));
-    let plain = old
-        .then(|| {
-            memchr::memchr2_iter(b'c', b'(', bytes)
-                .take(STARTS)
-                .find(|at| begins_named(bytes, *at) && sure(*at))
-        })
-        .flatten();
+    // Every stream that is sure names something: none begins behind the last place where that is possible.
+    let last = if old { last_name(bytes) } else { None };
+    let plain = last.and_then(|last| {
+        memchr::memchr2_iter(b'c', b'(', bytes)
+            .take(STARTS)
+            .take_while(|at| *at <= last)
+            .find(|at| begins_named(bytes, *at) && sure(*at))
+    });
     match (magic, plain) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -159,7 +159,8 @@ fn sound(code: u8, argument: &[u8]) -> bool {
     }
 }
 
-fn is_dotted_name(name: &[u8]) -> bool {
+/// Whether an unpickler could look up `name`, a line with or without its carriage return.
+pub(super) fn is_dotted_name(name: &[u8]) -> bool {
     let name = name.strip_suffix(b"\r").unwrap_or(name);
     !name.is_empty()
         && name.split(|b| *b == b'.').all(|part| {

@@ -1,6 +1,9 @@
 //! What is taken for a pickle, and what is not.
 
 use super::{build, matched};
+use crate::format::pickle::identify::next_stream;
+use crate::format::pickle::scan::{End, look};
+use proptest::prelude::*;
 
 #[test]
 fn text_and_data_are_not_pickles() {
@@ -88,5 +91,38 @@ fn streams_without_a_magic_number_are_recognised() {
         &hidden,
     ] {
         assert!(matched(bytes).is_some(), "{:.40}", String::from_utf8_lossy(bytes));
+    }
+}
+
+/// Every start is tried: what [`next_stream`] leaves out must not be found by this.
+fn every_start(bytes: &[u8]) -> Option<usize> {
+    (0..bytes.len()).find(|at| {
+        let seen = look(&bytes[*at..]);
+        let named = bytes[*at] != b'c'
+            || bytes[*at + 1..]
+                .iter()
+                .position(|b| !(b.is_ascii_alphanumeric() || matches!(*b, b'_' | b'.') || *b >= 0x80))
+                .is_some_and(|length| length > 0 && bytes[*at + 1 + length] == b'\n');
+        matches!(bytes[*at], b'c' | b'(')
+            && named
+            && seen.globals > 0
+            && seen.calls > 0
+            && matches!(seen.end, End::Stop | End::Enough)
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_stream_is_left_out_for_want_of_a_name(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                &b"cos\n"[..], b"system\n", b"(", b"t", b"R", b".", b"S'x'\n", b"ios\nsystem\n", b"\n", b"\r\n", b"c",
+                b"a.b", b"\x8c\x02os", b"\x93", b"prose ", b"}\n", b"o", b"<m>-", b"\xc3\xa9", b"cos\r\nsystem\r\n",
+            ]),
+            0..14,
+        ),
+    ) {
+        let bytes = pieces.concat();
+        prop_assert_eq!(next_stream(&bytes, true), every_start(&bytes), "{}", bytes.escape_ascii());
     }
 }
