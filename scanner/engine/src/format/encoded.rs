@@ -53,6 +53,15 @@ impl Encoding {
         }
     }
 
+    /// Whether a text of this encoding may hold `byte`.
+    fn holds(self, byte: u8) -> bool {
+        let padded = matches!(self, Self::Base64 | Self::Base32);
+        matches!(byte, b'\n' | b'\r')
+            || padded && byte == b'='
+            || self == Self::Ascii85 && byte == b'z'
+            || self.digit(byte).is_some()
+    }
+
     fn digit(self, byte: u8) -> Option<u32> {
         let value = match (self, byte) {
             (_, b'0'..=b'9') if self == Self::Hex || self == Self::Base85 => byte.wrapping_sub(b'0'),
@@ -115,6 +124,10 @@ fn spells(encoding: Encoding, head: &[u8], length: u64, known: &dyn Fn(&[u8], u6
 
 /// The whole bytes at the start of what `head` spells; `None` when it holds anything else than that encoding.
 fn begin(encoding: Encoding, head: &[u8]) -> Option<Vec<u8>> {
+    // Most texts show within a line that they are none.
+    if !head.iter().take(128).all(|byte| encoding.holds(*byte)) {
+        return None;
+    }
     let mut state = Decoding::new(encoding);
     let mut out = Vec::new();
     head.iter().all(|byte| state.take(*byte, &mut out)).then_some(out)

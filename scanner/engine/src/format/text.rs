@@ -96,9 +96,17 @@ fn is_ordinary(byte: u8) -> bool {
     matches!(byte, 8..=13 | 0x1a | 0x1b | 0x20..=0x7e | 0x80..)
 }
 
-fn controls_are_few(head: &[u8]) -> bool {
-    let odd = head.iter().filter(|byte| !is_ordinary(**byte)).count();
-    !head.contains(&0) && odd <= head.len() / 64
+/// Whether control characters that texts do not hold are rare, and no byte is NUL.
+pub(super) fn controls_are_few(head: &[u8]) -> bool {
+    // Most texts hold none, and a fold without a branch says so at once.
+    let plain = |piece: &&[u8]| piece.iter().fold(true, |all, byte| all & is_ordinary(*byte));
+    let others = head.chunks(256).filter(|piece| !plain(piece));
+    let (mut odd, mut nul) = (0usize, false);
+    for piece in others {
+        odd = odd.saturating_add(piece.iter().filter(|byte| !is_ordinary(**byte)).count());
+        nul |= piece.contains(&0);
+    }
+    !nul && odd <= head.len() / 64
 }
 
 /// No NUL, and more than 95 % printable ASCII or blanks; C1 controls count as odd.

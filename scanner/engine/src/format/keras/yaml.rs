@@ -7,12 +7,18 @@
 use crate::fact::{CallableUse, ConfigObject, Fact};
 use crate::format::{Input, Parse};
 use crate::span::Span;
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
+use std::sync::LazyLock;
 
 /// The longest document that is looked at.
 const LONGEST: u64 = 16 << 20;
 /// The most objects told.
 const MOST: usize = 4096;
+
+static CLASS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("class_name:"));
+/// What stands before the tags, short and long.
+static MARKS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("!!python/"), Finder::new("yaml.org,2002:python/")]);
 
 /// Tags that make a loader import or call, and what is done to the name behind them.
 const TAGS: &[(&[u8], CallableUse)] = &[
@@ -25,16 +31,15 @@ const TAGS: &[(&[u8], CallableUse)] = &[
 
 /// Looks at a YAML document for classes; its tags are the format's own business.
 pub(in crate::format) fn look_for_classes(bytes: &[u8], out: &mut Parse) {
-    if memmem::find(bytes, b"class_name:").is_some() && reads_like_yaml(bytes) {
+    if CLASS.find(bytes).is_some() && reads_like_yaml(bytes) {
         classes(bytes, out);
     }
 }
 
 /// Looks at a text whose beginning is `head`.
 pub(super) fn look(head: &[u8], input: &Input<'_>, out: &mut Parse) {
-    let is_model = memmem::find(head, b"class_name:").is_some();
-    let is_tagged =
-        memmem::find(head, b"!!python/").is_some() || memmem::find(head, b"yaml.org,2002:python/").is_some();
+    let is_model = CLASS.find(head).is_some();
+    let is_tagged = MARKS.iter().any(|mark| mark.find(head).is_some());
     if !is_model && !is_tagged {
         return;
     }

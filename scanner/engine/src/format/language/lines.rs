@@ -3,7 +3,7 @@
 use super::Language;
 
 /// Lines that are looked at.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// The language of a text that begins with `lines`.
 pub(super) fn language(lines: &[&str]) -> Option<Language> {
@@ -15,27 +15,22 @@ pub(super) fn language(lines: &[&str]) -> Option<Language> {
     if yaml_tag(lines) {
         return Some(Language::Yaml);
     }
-    let significant: Vec<&str> = lines.iter().copied().filter(|line| !line.trim().is_empty()).collect();
-    let hashed: Vec<&str> = without_comments(&significant, &["#"]);
+    let significant = lines.iter().copied().filter(|line| !line.trim_start().is_empty());
+    let hashed = significant.clone().filter(|line| !line.trim_start().starts_with('#'));
     // Each looks at the first line that is no comment before anything else: most texts end here.
-    if is_toml(&hashed) {
+    if is_toml(hashed.clone()) {
         return Some(Language::Toml);
     }
-    if is_ini(&without_comments(&significant, &["#", ";"])) {
+    if is_ini(hashed.clone().filter(|line| !line.trim_start().starts_with(';'))) {
         return Some(Language::Ini);
     }
-    if is_python(&hashed, first) {
+    if is_python(hashed.clone(), first) {
         return Some(Language::Python);
     }
-    if is_javascript(&significant) {
+    if is_javascript(significant) {
         return Some(Language::JavaScript);
     }
-    is_yaml(&hashed).then_some(Language::Yaml)
-}
-
-fn without_comments<'t>(lines: &[&'t str], marks: &[&str]) -> Vec<&'t str> {
-    let comment = |line: &&str| marks.iter().any(|mark| line.trim_start().starts_with(mark));
-    lines.iter().copied().filter(|line| !comment(line)).collect()
+    is_yaml(hashed).then_some(Language::Yaml)
 }
 
 /// The language of the interpreter that a `#!` line names; `env` and its options are passed over.
@@ -90,7 +85,7 @@ fn is_toml_key(key: &str) -> bool {
 
 /// Every line is a header or a key with a value that is spelled as TOML spells it, up to the first value that goes on
 /// in the next line.
-fn is_toml(lines: &[&str]) -> bool {
+fn is_toml<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     let mut pairs = 0u32;
     let mut tables = 0u32;
     for line in lines {
@@ -136,19 +131,16 @@ fn is_toml_value(value: &str) -> bool {
 }
 
 /// A section comes first; keys follow.
-fn is_ini(lines: &[&str]) -> bool {
+fn is_ini<'t>(mut lines: impl Iterator<Item = &'t str>) -> bool {
     let header = |line: &str| {
         let name = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         name.is_some_and(|name| !name.is_empty() && name.len() < 100 && !name.contains(['[', ']', ',', '{', '"']))
     };
-    let Some((first, rest)) = lines.split_first() else {
-        return false;
-    };
-    if !header(first) {
+    if !lines.next().is_some_and(header) {
         return false;
     }
     let mut keys = 0u32;
-    for line in rest {
+    for line in lines {
         if header(line) || line.starts_with([' ', '\t']) {
             continue;
         }
@@ -163,11 +155,11 @@ fn is_ini(lines: &[&str]) -> bool {
 }
 
 /// Statements that only Python has.
-fn is_python(lines: &[&str], very_first: &str) -> bool {
+fn is_python<'t>(mut lines: impl Iterator<Item = &'t str>, very_first: &str) -> bool {
     if very_first.starts_with('#') && very_first.contains("coding:") && very_first.contains("-*-") {
         return true;
     }
-    let Some(first) = lines.first().map(|line| line.trim_end()) else {
+    let Some(first) = lines.next().map(str::trim_end) else {
         return false;
     };
     let definition = |line: &str| {
@@ -194,17 +186,13 @@ fn is_python(lines: &[&str], very_first: &str) -> bool {
         return true;
     }
     let starts = docstring || import(first) || first.starts_with('@');
-    starts
-        && lines
-            .iter()
-            .skip(1)
-            .any(|line| from(line) || definition(line) || docstring && import(line))
+    starts && lines.any(|line| from(line) || definition(line) || docstring && import(line))
 }
 
 /// Statements that only JavaScript has, behind comments.
-fn is_javascript(lines: &[&str]) -> bool {
+fn is_javascript<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     let mut comment = false;
-    let code = lines.iter().copied().map(str::trim).find(|line| {
+    let code = lines.map(str::trim).find(|line| {
         if comment {
             comment = !line.contains("*/");
             return false;
@@ -272,8 +260,10 @@ fn is_javascript(lines: &[&str]) -> bool {
 }
 
 /// Keys and items, and nothing else in the first column.
-fn is_yaml(lines: &[&str]) -> bool {
-    let Some(first) = lines.first() else { return false };
+fn is_yaml<'t>(lines: impl Iterator<Item = &'t str> + Clone) -> bool {
+    let Some(first) = lines.clone().next() else {
+        return false;
+    };
     // Headers of mail and of packages are spelled alike, and are something else.
     const OTHERS: [&str; 9] = [
         "Metadata-Version:",
@@ -295,7 +285,7 @@ fn is_yaml(lines: &[&str]) -> bool {
     let marked = first.trim_end() == "---" || first.starts_with("--- ");
     let mut told = 0u32;
     let mut nested = false;
-    for (number, line) in lines.iter().enumerate() {
+    for (number, line) in lines.enumerate() {
         if line.starts_with("---") || line.trim_end() == "..." {
             // Front matter ends with a second marker, and prose follows.
             if number > 0 && marked {

@@ -14,7 +14,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use super::text::Encoding;
+use super::text::{Encoding, controls_are_few};
 use super::xml::decoded;
 use super::{Format, Input, Parse};
 use crate::identify::{Match, Probe};
@@ -45,16 +45,25 @@ fn look(probe: &Probe<'_>) -> Option<Language> {
     if head.contains(&0) && !matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
         return None;
     }
-    Encoding::of(head, whole)?;
+    // What begins well and is binary behind belongs to whoever reads the rest.
+    match Encoding::of_probe(probe)? {
+        _ if whole => {}
+        // What begins a text in UTF-8 is UTF-8 too.
+        Encoding::Utf8 if controls_are_few(head) => {}
+        Encoding::Utf8 => return None,
+        Encoding::Utf16 | Encoding::EightBit => {
+            Encoding::of(head, false)?;
+        }
+    }
     let text = decoded(head);
-    let mut lines: Vec<&str> = text.lines().collect();
+    // One line more than is looked at, so that the last may be taken away.
+    let mut lines: Vec<&str> = Vec::with_capacity(lines::MOST.saturating_add(1));
+    lines.extend(text.lines().take(lines::MOST.saturating_add(1)));
     // The last line may be cut.
     if !whole && lines.len() > 1 {
         lines.pop();
     }
-    // What begins well and is binary behind belongs to whoever reads the rest.
-    let found = lines::language(&lines)?;
-    Encoding::of_probe(probe).map(|_| found)
+    lines::language(&lines)
 }
 
 fn is(probe: &Probe<'_>, language: Language) -> Option<Match> {

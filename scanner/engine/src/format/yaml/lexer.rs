@@ -22,10 +22,26 @@ const MOST: usize = 256 << 10;
 
 /// The tags of all documents in `text`.
 pub(super) fn tags(text: &str) -> Vec<Tag> {
-    let mut lexer = Lexer::default();
+    read(text, MOST)
+}
+
+/// The first of the tags; nothing behind it is read.
+pub(super) fn first_tag(text: &str) -> Option<Tag> {
+    read(text, 1).into_iter().next()
+}
+
+/// The tags up to the line with the first `most`.
+fn read(text: &str, most: usize) -> Vec<Tag> {
+    let mut lexer = Lexer {
+        most,
+        ..Lexer::default()
+    };
     let mut at = 0usize;
     for line in text.split_inclusive('\n') {
         lexer.line(line.trim_end_matches(['\n', '\r']).as_bytes(), at);
+        if lexer.found.len() >= most {
+            break;
+        }
         at = at.saturating_add(line.len());
     }
     lexer.found
@@ -34,6 +50,8 @@ pub(super) fn tags(text: &str) -> Vec<Tag> {
 #[derive(Default)]
 struct Lexer {
     found: Vec<Tag>,
+    /// How many tags are read.
+    most: usize,
     /// Prefixes of tag handles, of the document at hand.
     handles: HashMap<Vec<u8>, Vec<u8>>,
     /// Open flow collections.
@@ -58,6 +76,7 @@ impl Lexer {
             let found = std::mem::take(&mut self.found);
             *self = Self {
                 found,
+                most: self.most,
                 // Directives stand in front of `---` and hold for the document behind it.
                 handles: if line.starts_with(b"---") {
                     handles
@@ -156,8 +175,10 @@ impl Lexer {
                     at = at.saturating_add(1);
                 }
                 b'!' if start => {
-                    let end = self.tag(line, at, base);
-                    at = end;
+                    at = self.tag(line, at, base);
+                    if self.found.len() >= self.most {
+                        return;
+                    }
                 }
                 b'&' | b'*' if start => {
                     at = self.word(line, at);
@@ -243,7 +264,7 @@ impl Lexer {
             None => self.word(line, from),
         };
         let raw = line.get(from..end).unwrap_or_default();
-        if self.found.len() < MOST {
+        if self.found.len() < self.most {
             let full = String::from_utf8_lossy(&unescaped(&self.resolve(raw))).into_owned();
             let start = u64::try_from(base.saturating_add(from)).unwrap_or(u64::MAX);
             let length = u64::try_from(raw.len()).unwrap_or(0);

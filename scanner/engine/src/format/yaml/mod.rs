@@ -24,10 +24,15 @@ use crate::finding::{ErrorCode, ScanError};
 use crate::identify::{Match, Probe};
 use crate::ledger::Role;
 use crate::span::Span;
-use memchr::memmem;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// The longest document that is read for tags.
 const MOST: u64 = 32 << 20;
+
+/// What a text with tags holds.
+static MARKS: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| [Finder::new("!!"), Finder::new("tag:yaml.org"), Finder::new("%TAG ")]);
 
 /// A YAML document.
 pub(super) struct Yaml;
@@ -68,8 +73,7 @@ impl Format for Yaml {
 pub(super) fn look_in_text(input: &Input<'_>, out: &mut Parse) {
     let Ok(bytes) = input.read_up_to(0, MOST) else { return };
     let wide = matches!(*bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-    let marks: [&[u8]; 3] = [b"!!", b"tag:yaml.org", b"%TAG "];
-    let marked = wide || marks.iter().any(|mark| memmem::find(&bytes, mark).is_some());
+    let marked = wide || MARKS.iter().any(|mark| mark.find(&bytes).is_some());
     if !marked && input.len() <= MOST {
         return;
     }
@@ -77,18 +81,21 @@ pub(super) fn look_in_text(input: &Input<'_>, out: &mut Parse) {
     if input.len() > MOST && reads_as_yaml(&text) {
         out.error(too_long());
     }
-    let mut tags = if marked { lexer::tags(&text) } else { Vec::new() };
-    // Prose shows examples of tags: what stands before one has to be YAML to its last line.
-    let before = |tag: &lexer::Tag| {
-        let start = usize::try_from(tag.span.start()).unwrap_or(usize::MAX);
-        text.get(..start).unwrap_or_default()
-    };
-    if let Some(first) = tags.first()
-        && !reads_as_yaml(before(first))
-    {
-        tags.clear();
+    if !marked {
+        return;
     }
-    report(&tags, &bytes, input, out);
+    // Prose shows examples of tags, and programs are full of their mark: what stands before the first one has to be YAML
+    // to its last line. No tag stands before the first `!`, and the lines before that are looked at first.
+    let whole_lines = |end: usize| text.get(..end).and_then(|before| before.rfind('\n'));
+    let lead = text.find('!').and_then(whole_lines).and_then(|end| text.get(..end));
+    if lead.is_some_and(|lead| !reads_as_yaml(lead)) {
+        return;
+    }
+    let Some(first) = lexer::first_tag(&text) else { return };
+    let start = usize::try_from(first.span.start()).unwrap_or(usize::MAX);
+    if reads_as_yaml(text.get(..start).unwrap_or_default()) {
+        report(&lexer::tags(&text), &bytes, input, out);
+    }
 }
 
 /// Whether every line in the first column is a comment, a marker, a key or an item, or ends a collection.
@@ -107,6 +114,9 @@ fn too_long() -> ScanError {
 }
 
 fn report(tags: &[lexer::Tag], bytes: &[u8], input: &Input<'_>, out: &mut Parse) {
+    if tags.is_empty() {
+        return;
+    }
     let plain = std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with('\u{feff}'));
     for tag in tags {
         // Offsets in what was decoded are not offsets in the file.

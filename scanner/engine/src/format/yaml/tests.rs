@@ -1,4 +1,4 @@
-use super::lexer::tags;
+use super::lexer::{first_tag, tags};
 use crate::format::laws::{holds, identified, map, parse, survives};
 use crate::pipeline::{Options, Scanner};
 use probity_tests::build::documents::utf16;
@@ -182,5 +182,18 @@ proptest! {
             prop_assert_eq!(text.as_bytes().get(start), Some(&b'!'));
             prop_assert!(tag.span.end() <= u64::try_from(text.len()).unwrap());
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_first_tag_is_the_first_of_all(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec!["!!a ", "k: ", "- ", "\n", "'", "\"", "[", "]", "{", ", ", "x", "|\n", "  ", "---\n", "!b!c ", "#", "%TAG !b! t:\n", "&a "]),
+            0..40,
+        ),
+    ) {
+        let text = pieces.concat();
+        prop_assert_eq!(first_tag(&text), tags(&text).into_iter().next());
     }
 }

@@ -154,7 +154,7 @@ fn tail_match(probe: &Probe<'_>) -> Option<Match> {
     let end = eocd::search(probe.tail, tail_at, probe.length, &look).end;
     let Some(end) = end else {
         // The directory may begin before the tail: its last records must then lead to the end record.
-        let at = memchr::memmem::rfind(probe.tail, eocd::SIGNATURE)?;
+        let at = eocd::places(probe.tail).next()?;
         let (before, record) = probe.tail.split_at_checked(at)?;
         let size = u64::from(fields::Fields(record).u32(12));
         let starts_before = size > wide(before.len()) && size < probe.length;
