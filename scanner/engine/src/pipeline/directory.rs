@@ -1,7 +1,7 @@
 //! Directory arguments: the container that a directory is, closed when all its files are.
 
 use super::Context;
-use super::root::{place, unexamined};
+use super::root::{Found, place, unexamined};
 use crate::artifact::{Artifact, HostPlace, Kind, Verdict};
 use crate::finding::{ErrorCode, Findings, ScanError};
 use crate::inspect::container::{self, Around, Container, Member, Want};
@@ -9,7 +9,7 @@ use crate::policy;
 use crate::source::walk::{Item, Root};
 use crate::span::Span;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -41,13 +41,23 @@ fn wanted_of(root: &Root, item: &Item, length: u64, room: &mut u64) -> Want {
     }
 }
 
+/// The path inside the root: the walk joins names to the root's path.
 fn relative<'p>(root: &Root, path: &'p Path) -> &'p [u8] {
-    path.strip_prefix(&root.path).unwrap_or(path).as_os_str().as_bytes()
+    let above = root.path.as_os_str().as_bytes();
+    let rest = path.as_os_str().as_bytes().strip_prefix(above);
+    let below = rest.and_then(|rest| match above.ends_with(b"/") {
+        true => Some(rest),
+        false => rest.strip_prefix(b"/"),
+    });
+    match below {
+        Some(below) if !below.is_empty() && !below.starts_with(b"/") => below,
+        _ => path.strip_prefix(&root.path).unwrap_or(path).as_os_str().as_bytes(),
+    }
 }
 
 /// The artifact that a directory argument is: as incomplete as what it holds, and home to all hosts. `files` are the
 /// artifacts of its items, in their order.
-pub(super) fn close(ctx: &Context<'_>, root: &Root, files: &[Vec<Artifact>]) -> Artifact {
+pub(super) fn close(ctx: &Context<'_>, root: &Root, files: &[Found]) -> Artifact {
     let mut artifact = unexamined(ctx, place(&root.path), ScanError::new(ErrorCode::Internal, ""));
     artifact.errors.clear();
     artifact.kind = Kind::Directory;
@@ -55,7 +65,7 @@ pub(super) fn close(ctx: &Context<'_>, root: &Root, files: &[Vec<Artifact>]) -> 
     let mut findings = Findings::default();
     inspect(ctx, root, files, &mut findings, &mut artifact.errors);
     artifact.findings = policy::judge(findings.close(), None, ctx.options.rules());
-    let all = || files.iter().flatten();
+    let all = || files.iter().flat_map(Found::artifacts);
     let below = all().filter_map(|a| a.findings.first()).map(|f| f.severity);
     let worst = below.chain(artifact.findings.first().map(|f| f.severity)).max();
     artifact.complete = artifact.errors.is_empty() && all().all(|a| a.complete);
@@ -81,32 +91,23 @@ pub(super) fn close(ctx: &Context<'_>, root: &Root, files: &[Vec<Artifact>]) -> 
     artifact
 }
 
-fn inspect(
-    ctx: &Context<'_>,
-    root: &Root,
-    files: &[Vec<Artifact>],
-    findings: &mut Findings,
-    errors: &mut Vec<ScanError>,
-) {
-    let member = |path: &'_ Path, kind, artifacts| Member {
-        path: Cow::Owned(relative(root, path).to_vec()),
+fn inspect(ctx: &Context<'_>, root: &Root, files: &[Found], findings: &mut Findings, errors: &mut Vec<ScanError>) {
+    let member = |path, kind, artifacts| Member {
+        path: Cow::Borrowed(relative(root, path)),
         kind,
         span: Span::new(0, 0),
         artifacts,
     };
     let items = root.items.iter().zip(files);
     let mut members: Vec<Member<'_>> = items
-        .map(|(item, artifacts)| member(&item.path, container::Kind::File, artifacts.as_slice()))
+        .map(|(item, found)| member(&item.path, container::Kind::File, found.artifacts()))
         .collect();
-    let by_path: HashMap<&Path, &[Artifact]> = root
-        .items
-        .iter()
-        .zip(files)
-        .map(|(item, artifacts)| (item.path.as_path(), artifacts.as_slice()))
-        .collect();
+    // Few directories hold links: then nobody asks.
+    let items = root.items.iter().filter(|_| !root.links.is_empty());
+    let known: HashSet<&Path> = items.map(|item| item.path.as_path()).collect();
     for link in &root.links {
         let target = container::Kind::Link(Cow::Owned(relative(root, &link.target).to_vec()));
-        if by_path.contains_key(link.target.as_path()) {
+        if known.contains(link.target.as_path()) {
             members.push(member(&link.path, target, &[]));
         }
     }

@@ -23,7 +23,7 @@ use std::time::Instant;
 /// Files up to this length are read whole, once, before they are parsed.
 const SMALL: u64 = 1 << 20;
 /// Nested formats recurse through decoded children: sixteen levels fit many times over.
-const STACK: usize = 16 << 20;
+pub(super) const STACK: usize = 16 << 20;
 
 /// Standard input among the arguments.
 pub struct Stream<'a> {
@@ -57,7 +57,7 @@ impl Scanner {
     /// # Errors
     /// When it does not exist or cannot be examined at all.
     pub fn resolve(&self, argument: &Path) -> io::Result<Root> {
-        resolve(argument, &self.options.exclude)
+        self.pool.install(|| resolve(argument, &self.options.exclude))
     }
 
     /// Examines everything the roots stand for, and `stream` (standard input) when given. The report keeps the order
@@ -82,27 +82,34 @@ impl Scanner {
             (s.after, group)
         });
         let jobs: Vec<(&Item, Want)> = roots.iter().flat_map(directory::wanted).collect();
-        let done: Vec<Vec<Artifact>> = self.pool.install(|| {
+        let done: Vec<Found> = self.pool.install(|| {
             jobs.par_iter()
                 .with_max_len(1)
-                .map(|(item, want)| examine_item(&ctx, item, *want))
+                .map(|(item, want)| Found::new(examine_item(&ctx, item, *want)))
                 .collect()
         });
-        let mut done = done.into_iter();
+        // All of it belongs to one root in most scans, and moves there as it lies.
+        let (mut only, mut done) = match roots.len() {
+            1 => (Some(done), Vec::new().into_iter()),
+            _ => (None, done.into_iter()),
+        };
         let mut groups: Vec<Vec<Artifact>> = Vec::new();
         for (index, root) in roots.iter().enumerate() {
             if streamed.as_ref().is_some_and(|(after, _)| *after == index) {
                 groups.extend(streamed.take().map(|(_, group)| group));
             }
-            let files: Vec<Vec<Artifact>> = done.by_ref().take(root.items.len()).collect();
-            let mut group = Vec::with_capacity(files.len().saturating_add(1));
-            if root.directory {
-                group.push(directory::close(&ctx, root, &files));
-            }
-            group.extend(files.into_iter().flatten().map(|mut artifact| {
+            let files = only
+                .take()
+                .unwrap_or_else(|| done.by_ref().take(root.items.len()).collect());
+            let directory = root.directory.then(|| directory::close(&ctx, root, &files));
+            let mut group = Found::flat(files);
+            for artifact in &mut group {
                 artifact.export = None;
-                artifact
-            }));
+            }
+            if let Some(directory) = directory {
+                group.reserve_exact(1);
+                group.insert(0, directory);
+            }
             groups.push(group);
         }
         groups.extend(streamed.map(|(_, group)| group));
@@ -176,6 +183,54 @@ impl Scanner {
                 .policy
                 .decide(group, self.options.rules(), self.options.fail_on);
         }
+    }
+}
+
+/// What one item gave. Nearly always it is one artifact, which lies in the list of all: 100,000 files do not stand in
+/// memory once as lists of one and once as a whole.
+pub(super) enum Found {
+    One(Artifact),
+    Many(Vec<Artifact>),
+}
+
+impl Found {
+    fn new(mut artifacts: Vec<Artifact>) -> Self {
+        match artifacts.pop() {
+            Some(only) if artifacts.is_empty() => Self::One(only),
+            last => {
+                artifacts.extend(last);
+                Self::Many(artifacts)
+            }
+        }
+    }
+
+    /// Itself and what it holds.
+    pub(super) fn artifacts(&self) -> &[Artifact] {
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Many(all) => all,
+        }
+    }
+
+    /// All artifacts, in order.
+    fn flat(found: Vec<Self>) -> Vec<Artifact> {
+        if found.iter().all(|found| matches!(found, Self::One(_))) {
+            let one = |found| match found {
+                Self::One(only) => Some(only),
+                Self::Many(_) => None,
+            };
+            return found.into_iter().filter_map(one).collect();
+        }
+        let all = found.iter().map(|found| found.artifacts().len());
+        // One more, for the directory that holds them.
+        let mut flat = Vec::with_capacity(all.fold(1, usize::saturating_add));
+        for found in found {
+            match found {
+                Self::One(only) => flat.push(only),
+                Self::Many(all) => flat.extend(all),
+            }
+        }
+        flat
     }
 }
 
@@ -286,10 +341,7 @@ fn open(ctx: &Context<'_>, path: &Path) -> Result<(Arc<dyn ReadAt>, Quota), Scan
     if length > SMALL {
         return Ok((Arc::new(file), quota));
     }
-    // One byte more than the file should hold tells whether it grew; a file of `/proc` says 0 and holds more.
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
-    let mut reader = file.file().take(length.saturating_add(1));
-    reader.read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = read_small(&file, length).map_err(unreadable)?;
     if length == 0 && !bytes.is_empty() {
         let mut rest = io::Cursor::new(bytes).chain(file.file());
         let source = spool(ctx, &mut quota, &mut rest)?;
@@ -307,6 +359,29 @@ fn open(ctx: &Context<'_>, path: &Path) -> Result<(Arc<dyn ReadAt>, Quota), Scan
         return Err(ScanError::new(ErrorCode::Unreadable, message));
     }
     Ok((Arc::new(MemorySource::new(bytes)), quota))
+}
+
+/// The bytes of a file that should hold `length`, or one byte more when it grew; a file of `/proc` says 0 and holds more.
+/// The read asks for that byte too: one that brings exactly the length met the end, and most files take no other.
+fn read_small(file: &FileSource, length: u64) -> io::Result<Vec<u8>> {
+    let most = usize::try_from(length).unwrap_or(0).saturating_add(1);
+    let mut bytes = Vec::new();
+    let mut reader = file.file().take(length.saturating_add(1));
+    if length > 0 {
+        bytes = vec![0; most];
+        let n = loop {
+            match reader.read(&mut bytes) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                n => break n?,
+            }
+        };
+        bytes.truncate(n);
+        if n as u64 == length {
+            return Ok(bytes);
+        }
+    }
+    reader.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn examine_stream(ctx: &Context<'_>, stream: &mut (dyn Read + Send), path: &str) -> Vec<Artifact> {

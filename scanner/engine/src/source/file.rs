@@ -1,7 +1,7 @@
 //! A file that is read where it lies, by descriptor and position.
 
 use super::ReadAt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -24,12 +24,15 @@ struct Stamp {
 
 impl Stamp {
     fn of(file: &File) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self {
+        file.metadata().map(|meta| Self::new(&meta))
+    }
+
+    fn new(meta: &Metadata) -> Self {
+        Self {
             size: meta.len(),
             mtime: (meta.mtime(), meta.mtime_nsec()),
             ctime: (meta.ctime(), meta.ctime_nsec()),
-        })
+        }
     }
 }
 
@@ -45,10 +48,11 @@ impl FileSource {
             | rustix::fs::OFlags::NONBLOCK
             | rustix::fs::OFlags::NOCTTY;
         let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
-        if !file.metadata()?.is_file() {
+        let meta = file.metadata()?;
+        if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Self::from_file(file, false)
+        Ok(Self::with(file, Stamp::new(&meta), false))
     }
 
     /// Wraps an open file; `private` says that it is our own scratch storage.
@@ -57,12 +61,16 @@ impl FileSource {
     /// What the operating system reports.
     pub fn from_file(file: File, private: bool) -> io::Result<Self> {
         let stamp = Stamp::of(&file)?;
-        Ok(Self {
+        Ok(Self::with(file, stamp, private))
+    }
+
+    fn with(file: File, stamp: Stamp, private: bool) -> Self {
+        Self {
             length: stamp.size,
             stamp,
             file,
             private,
-        })
+        }
     }
 
     /// The open file, for sequential reading of files that do not tell their length (`/proc`).

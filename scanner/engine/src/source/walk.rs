@@ -7,6 +7,7 @@
 
 use crate::finding::{ErrorCode, ScanError};
 use globset::GlobSet;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::{self, FileType, Metadata};
@@ -113,6 +114,9 @@ impl Directory {
             .follow_links(false)
             .sort_by_file_name(std::ffi::OsStr::cmp)
             .filter_entry(move |entry| {
+                if globs.is_empty() {
+                    return true;
+                }
                 let inside = entry.path().strip_prefix(&root).unwrap_or(entry.path());
                 let out =
                     globs.is_match(inside) || inside.file_name().is_some_and(|name| globs.is_match(Path::new(name)));
@@ -123,12 +127,13 @@ impl Directory {
                 true
             })
             .build();
+        let mut files = Vec::new();
         for entry in walk {
             match entry {
                 Ok(entry) => match entry.file_type() {
                     Some(kind) if kind.is_dir() => {}
                     Some(kind) if kind.is_symlink() => links.push(entry.into_path()),
-                    _ => self.file(entry.into_path()),
+                    _ => files.push(entry.into_path()),
                 },
                 Err(error) => self.problem(
                     error_path(&error).unwrap_or(&self.root.clone()),
@@ -137,11 +142,16 @@ impl Directory {
                 ),
             }
         }
+        // A walk that met nothing but files met them in order.
+        let ordered = links.is_empty() && self.items.is_empty();
+        self.files(files, !links.is_empty());
         for link in links {
             self.link(link);
         }
-        self.items.sort_by(|a, b| a.path.components().cmp(b.path.components()));
-        self.links.sort_by(|a, b| a.path.components().cmp(b.path.components()));
+        if !ordered {
+            self.items.sort_by(|a, b| a.path.components().cmp(b.path.components()));
+            self.links.sort_by(|a, b| a.path.components().cmp(b.path.components()));
+        }
         excluded = excluded.saturating_add(counted.load(std::sync::atomic::Ordering::Relaxed));
         Root {
             path: self.root,
@@ -152,16 +162,28 @@ impl Directory {
         }
     }
 
-    fn file(&mut self, path: PathBuf) {
-        match fs::symlink_metadata(&path) {
-            Ok(meta) => {
-                self.seen.insert((meta.dev(), meta.ino()), self.items.len());
-                self.items.push(Item {
-                    path,
-                    what: readable(&meta),
-                });
+    /// Takes what is neither a directory nor a link. Which files they are is kept where links may lead to them.
+    fn files(&mut self, paths: Vec<PathBuf>, linked: bool) {
+        let seen: Vec<(Item, Option<(u64, u64)>)> = paths
+            .into_par_iter()
+            .with_min_len(64)
+            .map(|path| match fs::symlink_metadata(&path) {
+                Ok(meta) => {
+                    let what = readable(&meta);
+                    (Item { path, what }, linked.then(|| (meta.dev(), meta.ino())))
+                }
+                Err(error) => {
+                    let what = Err(ScanError::new(ErrorCode::Unreadable, error.to_string()));
+                    (Item { path, what }, None)
+                }
+            })
+            .collect();
+        self.items.reserve(seen.len());
+        for (item, identity) in seen {
+            if let Some(identity) = identity {
+                self.seen.insert(identity, self.items.len());
             }
-            Err(error) => self.problem(&path, ErrorCode::Unreadable, error.to_string()),
+            self.items.push(item);
         }
     }
 
