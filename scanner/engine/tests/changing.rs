@@ -4,9 +4,10 @@ use probity_engine::artifact::{Artifact, Verdict};
 use probity_engine::finding::ErrorCode;
 use probity_engine::pipeline::{Options, Scanner};
 use probity_engine::source::ReadAt;
+use probity_tests::build::tar::{Entry, Tar};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What is wrong with a source.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,8 @@ enum Fault {
     None,
     /// Every read of the first bytes gives another byte 4 (a gzip member's time: it selects nothing).
     NeverTwiceTheSame,
+    /// The first read of this offset gives another byte there than all later ones.
+    FirstOtherAt(u64),
     /// After the first read, nothing is left from this offset on.
     EndsAt(u64),
     /// Reads from this offset on fail.
@@ -28,6 +31,8 @@ struct Faulty {
     bytes: Vec<u8>,
     fault: Fault,
     reads: AtomicU64,
+    /// Whether the byte that changes was read.
+    read: AtomicBool,
 }
 
 impl ReadAt for Faulty {
@@ -52,6 +57,12 @@ impl ReadAt for Faulty {
         if self.fault == Fault::NeverTwiceTheSame && offset == 0 && n > 4 {
             buffer[4] = reads as u8;
         }
+        if let Fault::FirstOtherAt(at) = self.fault
+            && (offset..offset + n as u64).contains(&at)
+            && !self.read.swap(true, Ordering::Relaxed)
+        {
+            buffer[(at - offset) as usize] ^= 1;
+        }
         Ok(n)
     }
 
@@ -74,6 +85,7 @@ fn examine(bytes: &[u8], fault: Fault, jobs: usize) -> Vec<Artifact> {
         bytes: bytes.to_vec(),
         fault,
         reads: AtomicU64::new(0),
+        read: AtomicBool::new(false),
     };
     let report = scanner.scan_source("source", Arc::new(source));
     assert_eq!(report.complete, report.artifacts[0].complete);
@@ -138,6 +150,53 @@ fn a_source_that_fails_is_unreadable() {
             check(&large(), Fault::FailsAt(at), jobs, ErrorCode::Unreadable);
         }
         check(&large(), Fault::FailsAt(19 << 20), jobs, ErrorCode::Unreadable);
+    }
+}
+
+/// An archive of texts, more than are asked about at once, with pickles and archives among them.
+fn members() -> Vec<u8> {
+    let text = |n: usize| format!("// {n}\nconst a={{b:[!0,!1],c:'--- !!x'}};\n").repeat(100 + n);
+    let inner = Tar::of(vec![Entry::file("in", b"I1\n."), Entry::file("out", b"just a line\n")]).build();
+    let entries = (0..900usize).map(|n| match n % 9 {
+        0 => Entry::file(&format!("{n}.pkl"), b"cos\nsystem\n(S'true'\ntR."),
+        1 => Entry::file(&format!("{n}.tar"), &inner),
+        2 => Entry::file(&format!("{n}.bin"), &[0, 1, 2, n as u8]),
+        _ => Entry::file(&format!("{n}.js"), text(n).as_bytes()),
+    });
+    Tar::of(entries.collect()).build()
+}
+
+#[test]
+fn members_are_asked_about_ahead_with_the_same_result() {
+    let rows = |jobs, fault| -> Vec<String> {
+        let artifacts = examine(&members(), fault, jobs);
+        let row = |a: &Artifact| {
+            format!(
+                "{:?} {} {:?} {:?} {:?}",
+                a.nested, a.format, a.sha256, a.findings, a.errors
+            )
+        };
+        artifacts.iter().map(row).collect()
+    };
+    let one = rows(1, Fault::None);
+    assert_eq!(one.len(), 1 + 900 + 200);
+    assert!(one.iter().any(|row| row.contains("unsafe-callable")));
+    assert_eq!(one, rows(2, Fault::None));
+    assert_eq!(one, rows(2, Fault::Morsels));
+}
+
+#[test]
+fn a_member_that_was_read_at_once_is_compared_as_a_whole() {
+    let bytes = members();
+    let text = bytes.windows(7).rposition(|w| w == b"const a").unwrap();
+    for jobs in [1, 2] {
+        // Behind what tells what it is, in what is searched for tags.
+        check(
+            &bytes,
+            Fault::FirstOtherAt(text as u64),
+            jobs,
+            ErrorCode::ChangedDuringScan,
+        );
     }
 }
 

@@ -75,7 +75,7 @@ mod yaml;
 mod zip;
 
 pub use cursor::Cursor;
-pub(crate) use input::ReadLog;
+pub(crate) use input::{Held, ReadLog};
 pub use input::{Input, ReadFault};
 pub(crate) use language::Language;
 pub use parse::{Child, Codec, Decoder, Layout, Parse, Piece, Source};

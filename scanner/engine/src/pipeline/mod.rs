@@ -6,6 +6,7 @@
 //! Roots are independent of each other and feed a pool of workers; inside a root the order is fixed, so that limits
 //! strike at the same place whatever the number of threads.
 
+mod asking;
 mod close;
 mod decode;
 mod directory;

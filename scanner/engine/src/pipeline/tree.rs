@@ -1,15 +1,16 @@
 //! Parse: the tree of artifacts that are slices of one source, and what had to be decoded on the way.
 
+use super::asking::{Asking, Queued, Reading, Said, Viewed};
 use super::{Context, decode, root, signed, tensors};
 use crate::artifact::Artifact;
 use crate::fact::{Fact, Storage};
 use crate::finding::{ErrorCode, Finding, Findings, ScanError, code};
-use crate::format::{self, Child, Format, Input, Layout, Parse, ReadLog, Source};
-use crate::identify::{self, Candidate, HEAD, Probe, Strength, TAIL};
+use crate::format::{self, Child, Held, Input, Layout, Parse, ReadLog, Source};
+use crate::identify::{Candidate, Strength};
 use crate::inspect::container::{Want, is_layer};
 use crate::ledger::{Ledger, Role};
 use crate::name;
-use crate::source::{AssembledSource, Limits, Quota, ReadAt, read_full_at};
+use crate::source::{AssembledSource, Limits, Quota, ReadAt};
 use crate::span::Span;
 use crate::verify::Plan;
 use std::cell::{Cell, RefCell};
@@ -99,22 +100,6 @@ pub(super) struct Node {
     sliced: u64,
 }
 
-/// As what an artifact is read.
-#[derive(Clone, Copy)]
-enum Reading<'r> {
-    Format(&'static dyn Format),
-    Layout(&'r Layout),
-}
-
-impl Reading<'_> {
-    fn id(&self) -> &'static str {
-        match self {
-            Self::Format(format) => format.id(),
-            Self::Layout(layout) => layout.format,
-        }
-    }
-}
-
 /// Everything that is a slice of one source; a node's children come after it.
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
@@ -125,27 +110,41 @@ pub(super) struct Tree {
 pub(super) fn parse(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadAt>, place: Place) -> Tree {
     let log = RefCell::new(ReadLog::default());
     let overlap = Cell::new(0);
+    let asking = Asking::new(ctx, quota, source.as_ref());
     let mut nodes: Vec<Node> = Vec::new();
-    let mut queue = vec![(None::<(usize, usize)>, place, Span::new(0, source.len()))];
-    while let Some((parent, place, window)) = queue.pop() {
+    let mut queue = vec![Queued {
+        parent: None,
+        place,
+        window: Span::new(0, source.len()),
+        said: None,
+    }];
+    loop {
+        asking.ahead(&mut queue, &log.borrow());
+        let Some(next) = queue.pop() else { break };
         let index = nodes.len();
-        if let Some((at, slot)) = parent
+        if let Some((at, slot)) = next.parent
             && let Some(below) = nodes.get_mut(at).and_then(|n| n.below.get_mut(slot))
         {
             *below = Below::Node(index);
         }
         let mut parser = Parser {
             ctx,
+            asking: &asking,
             quota,
             source,
             log: &log,
-            window,
+            window: next.window,
             overlap: &overlap,
         };
-        let (mut node, children) = parser.node(place);
+        let (mut node, children) = parser.node(next.place, next.said);
         for (slot, child) in children {
             if let Some((place, window)) = parser.child(&mut node, slot, child) {
-                queue.push((Some((index, slot)), place, window));
+                queue.push(Queued {
+                    parent: Some((index, slot)),
+                    place,
+                    window,
+                    said: None,
+                });
             }
         }
         nodes.push(node);
@@ -158,6 +157,7 @@ pub(super) fn parse(ctx: &Context<'_>, quota: &mut Quota, source: &Arc<dyn ReadA
 
 struct Parser<'p, 'c> {
     ctx: &'p Context<'c>,
+    asking: &'p Asking<'p, 'c>,
     quota: &'p mut Quota,
     source: &'p Arc<dyn ReadAt>,
     log: &'p RefCell<ReadLog>,
@@ -168,7 +168,7 @@ struct Parser<'p, 'c> {
 }
 
 impl Parser<'_, '_> {
-    fn node(&mut self, place: Place) -> (Node, Vec<(usize, Child)>) {
+    fn node(&mut self, place: Place, said: Option<Said>) -> (Node, Vec<(usize, Child)>) {
         let length = self.window.len();
         let mut node = Node {
             window: self.window,
@@ -187,11 +187,18 @@ impl Parser<'_, '_> {
         let whole = Span::new(0, length);
         if let Some(layout) = node.place.layout.take() {
             node.format = layout.format;
-            self.view(Reading::Layout(&layout), &mut node, &mut children);
+            self.view(Reading::Layout(&layout), None, &mut node, &mut children);
             claim_unexamined(&mut node);
             return (node, children);
         }
-        let candidates = match self.probe(whole) {
+        let Said {
+            candidates,
+            mut held,
+            viewed,
+            log,
+        } = said.unwrap_or_else(|| self.asking.about(self.window, &self.log.borrow()));
+        self.log.borrow_mut().reads.extend(log.reads);
+        let candidates = match candidates {
             Ok(candidates) => candidates,
             Err(error) => {
                 node.errors.push(error);
@@ -203,47 +210,41 @@ impl Parser<'_, '_> {
             return (node, children);
         };
         node.format = primary.format.id();
-        self.view(Reading::Format(primary.format), &mut node, &mut children);
+        if let Some(viewed) = viewed {
+            self.take(viewed, primary.format.id(), &mut node, &mut children);
+        }
         for other in others.iter().filter(|c| c.matched.strength == Strength::Certain) {
-            self.second(*other, *primary, &mut node, &mut children);
+            self.second(*other, *primary, held.as_ref(), &mut node, &mut children);
         }
         claim_unexamined(&mut node);
         self.gaps(&mut node, &mut children);
         if let Some(storage) = node.place.storage.take() {
             node.facts.push(tensors::tensor(&storage, whole));
         }
-        self.signatures(&mut node);
+        self.signatures(held.as_ref(), &mut node);
+        if let Some(held) = &mut held {
+            held.log(self.window.start(), &mut self.log.borrow_mut());
+        }
         (node, children)
     }
 
     /// Reads the artifact as one format: one view of the ledger.
-    fn view(&mut self, reading: Reading<'_>, node: &mut Node, children: &mut Vec<(usize, Child)>) {
-        let left = Cell::new(self.quota.limits().max_structure);
-        let input = Input::new(
-            self.source.as_ref(),
-            self.window,
-            &left,
-            self.log,
-            self.quota.deadline(),
-            self.ctx.quick(),
-        );
-        // A parser must not panic; should one do so all the same, its artifact is incomplete and the scan goes on.
-        let parsed = catch_unwind(AssertUnwindSafe(|| match reading {
-            Reading::Format(format) => Parse::of(format, &input),
-            Reading::Layout(layout) => Parse::of_layout(layout, &input),
-        }));
-        let used = self.quota.limits().max_structure.saturating_sub(left.get());
-        self.ctx.count_read(used);
-        let Ok(mut parse) = parsed else {
-            node.errors.push(ScanError::new(
-                ErrorCode::Internal,
-                format!("the {} parser failed", reading.id()),
-            ));
+    fn view(&mut self, reading: Reading<'_>, held: Option<&Held>, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+        let viewed = self.asking.view(reading, self.window, held, self.log);
+        self.take(viewed, reading.id(), node, children);
+    }
+
+    /// Takes what a format said into the node: one view of the ledger.
+    fn take(&mut self, viewed: Viewed, id: &'static str, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+        self.ctx.count_read(viewed.used);
+        let Some(mut parse) = viewed.parse else {
+            node.errors
+                .push(ScanError::new(ErrorCode::Internal, format!("the {id} parser failed")));
             return;
         };
         // Decoding comes now: a codec completes its parent's account. Slices wait until the node is whole.
         let mut parsed = std::mem::take(&mut parse.children);
-        let mut storages = self.storages(&mut parsed, reading.id());
+        let mut storages = self.storages(&mut parsed, id);
         for child in parsed {
             let slot = node.below.len();
             node.below.push(Below::Closed(Closed::default()));
@@ -296,7 +297,7 @@ impl Parser<'_, '_> {
     }
 
     /// Asks the verifiers what they need. What they read counts like another reading of the structure.
-    fn signatures(&mut self, node: &mut Node) {
+    fn signatures(&mut self, held: Option<&Held>, node: &mut Node) {
         let left = Cell::new(self.quota.limits().max_structure);
         let input = Input::new(
             self.source.as_ref(),
@@ -305,7 +306,8 @@ impl Parser<'_, '_> {
             self.log,
             self.quota.deadline(),
             self.ctx.quick(),
-        );
+        )
+        .holding(held);
         signed::plans(node, &input);
         self.ctx
             .count_read(self.quota.limits().max_structure.saturating_sub(left.get()));
@@ -359,7 +361,14 @@ impl Parser<'_, '_> {
 
     /// A second certain format: a nested artifact when it lies in bytes nobody claimed, a polyglot when it starts
     /// inside another leaf.
-    fn second(&mut self, other: Candidate, primary: Candidate, node: &mut Node, children: &mut Vec<(usize, Child)>) {
+    fn second(
+        &mut self,
+        other: Candidate,
+        primary: Candidate,
+        held: Option<&Held>,
+        node: &mut Node,
+        children: &mut Vec<(usize, Child)>,
+    ) {
         let start = other.matched.start;
         let claimed = node.ledger.leaf_at(start).cloned();
         let Some(region) = claimed.filter(|r| r.role != Role::Padding && r.role != Role::Payload) else {
@@ -377,7 +386,7 @@ impl Parser<'_, '_> {
             .evidence("second", other.format.id())
             .key(format!("{}+{}", primary.format.id(), other.format.id()));
         node.findings.push(finding);
-        self.view(Reading::Format(other.format), node, children);
+        self.view(Reading::Format(other.format), held, node, children);
     }
 
     /// Bytes nobody claimed that are a format of their own become nested artifacts. They stay unclaimed here: that
@@ -392,7 +401,9 @@ impl Parser<'_, '_> {
             .filter(|g| g.len() >= SMALLEST && g.len() < self.window.len())
             .take(MOST)
         {
-            let Ok(candidates) = self.probe(gap) else { continue };
+            let Ok(candidates) = self.asking.identify(self.window, gap) else {
+                continue;
+            };
             let certain = |c: &&Candidate| c.matched.strength == Strength::Certain;
             if let Some(found) = candidates.iter().find(certain) {
                 let span = Span::new(gap.start().saturating_add(found.matched.start), gap.end());
@@ -498,38 +509,6 @@ impl Parser<'_, '_> {
             errors.push(error);
         }
         false
-    }
-
-    fn probe(&self, span: Span) -> Result<Vec<Candidate>, ScanError> {
-        let place = span.shifted(self.window.start());
-        // Errors speak of offsets in the artifact, reads of offsets in the source.
-        let own = |at: u64| at.saturating_sub(self.window.start());
-        let read = |span: Span| -> Result<Vec<u8>, ScanError> {
-            let mut bytes = vec![0u8; usize::try_from(span.len()).unwrap_or(0)];
-            let n = read_full_at(self.source.as_ref(), &mut bytes, span.start()).map_err(|e| {
-                ScanError::new(ErrorCode::Unreadable, format!("cannot read: {e}")).at(own(span.start()))
-            })?;
-            if n < bytes.len() {
-                let at = own(span.start().saturating_add(n as u64));
-                return Err(ScanError::new(ErrorCode::ChangedDuringScan, "the file became shorter").at(at));
-            }
-            Ok(bytes)
-        };
-        if let Some(all) = self.source.as_slice() {
-            let from = usize::try_from(place.start()).unwrap_or(usize::MAX);
-            let to = usize::try_from(place.end()).unwrap_or(usize::MAX);
-            let bytes = all.get(from..to).unwrap_or_default();
-            let head = bytes.get(..HEAD).unwrap_or(bytes);
-            let tail = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes);
-            return Ok(identify::identify(&Probe::new(head, tail, span.len())));
-        }
-        let head = read(Span::saturating_at(place.start(), (HEAD as u64).min(span.len())))?;
-        let tail = read(Span::new(
-            place.end().saturating_sub((TAIL as u64).min(span.len())),
-            place.end(),
-        ))?;
-        self.ctx.count_read((head.len() + tail.len()) as u64);
-        Ok(identify::identify(&Probe::new(&head, &tail, span.len())))
     }
 }
 
