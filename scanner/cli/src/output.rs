@@ -17,6 +17,18 @@ pub(crate) fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// Has `render` write to standard output, which takes it as it comes.
+///
+/// # Errors
+/// Anything but a closed pipe.
+pub(crate) fn stream(render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match render(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("cannot write to standard output"),
+    }
+}
+
 /// The width of the terminal that standard output is; `None` when it is none, or does not tell.
 pub(crate) fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
@@ -37,9 +49,17 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 ///
 /// # Errors
 /// What the operating system reports.
-pub(crate) fn replace(mut file: File, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: File, bytes: &[u8]) -> io::Result<()> {
+    stream_to(file, |out| out.write_all(bytes))
+}
+
+/// Has `render` write in place of what the file holds.
+///
+/// # Errors
+/// What the operating system reports.
+pub(crate) fn stream_to(mut file: File, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }
-    file.write_all(bytes)
+    render(&mut file)
 }

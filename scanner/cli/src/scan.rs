@@ -81,18 +81,23 @@ pub(crate) fn run(args: &ScanArgs) -> Result<u8> {
     let stream = stdin.as_mut().map(|(after, reader)| Stream { after: *after, reader });
     let report = scanner.scan(&roots, stream, &bar);
     bar.clear();
+    let cannot_write = || {
+        let path = args.output.as_deref().unwrap_or("-".as_ref());
+        format!("cannot write {}", path.display())
+    };
     let mut text = Vec::new();
+    // JSON has no colours to take away, and a long one need not stand in memory.
+    let plain = matches!(args.format, Format::Json | Format::Ndjson);
     match file {
+        Some(file) if plain => {
+            output::stream_to(file, |out| render(args, &report, None, out)).with_context(cannot_write)?
+        }
+        None if plain => output::stream(|out| render(args, &report, None, out))?,
         Some(file) => {
             render(args, &report, None, &mut text)?;
             let plain = anstream::adapter::strip_bytes(&text).into_vec();
             let bytes = if args.color == Color::Always { text } else { plain };
-            output::replace(file, &bytes).with_context(|| {
-                format!(
-                    "cannot write {}",
-                    args.output.as_deref().unwrap_or("-".as_ref()).display()
-                )
-            })?;
+            output::replace(file, &bytes).with_context(cannot_write)?;
         }
         None => {
             render(args, &report, output::columns(), &mut text)?;
@@ -252,7 +257,7 @@ pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet> {
     Ok(set.build()?)
 }
 
-fn render(args: &ScanArgs, report: &Report, columns: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+fn render(args: &ScanArgs, report: &Report, columns: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     let view = View {
         verbose: args.verbose,
         quick: args.depth == DepthArg::Quick,

@@ -1,56 +1,57 @@
 //! `--format json` (schema `probity.scan/1`) and `--format ndjson`.
 
+use super::pieces;
 use probity_engine::Severity;
-use probity_engine::artifact::{Artifact, Judged, Report, Suppressed};
+use probity_engine::artifact::{Artifact, ByteCounts, HostPlace, Judged, Report, Suppressed};
 use probity_engine::finding::{ScanError, Value as Evidence};
 use probity_engine::name::printable;
 use probity_engine::verify::{CodeIdentity, Signature, Time};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value, json};
+use serde::ser::{self, Serialize, SerializeMap};
+use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::{Map, Serializer, Value, json};
 use std::io::{self, Write};
 
 /// The schema this renderer writes.
 const SCHEMA: &str = "probity.scan/1";
 
-/// Writes one document.
+/// Writes one document. Its artifacts are made piece by piece: a tree of 100,000 files does not stand in memory twice.
 pub(crate) fn render(report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Document { report, all })?;
-    writeln!(out)
+    let mut head = serde_json::to_vec_pretty(&header(report))?;
+    // The artifacts are the last member.
+    let end = head.strip_suffix(b"\n}").map_or(head.len(), <[u8]>::len);
+    head.truncate(end);
+    head.extend_from_slice(b",\n  \"artifacts\": [");
+    out.write_all(&head)?;
+    let artifacts: Vec<&Artifact> = listed(report, all).collect();
+    pieces::write(&artifacts, b",", out, &|one, piece| {
+        piece.extend_from_slice(b"\n    ");
+        let formatter = inside_the_list()?;
+        One(one).serialize(&mut Serializer::with_formatter(piece, formatter))?;
+        Ok(())
+    })?;
+    let close: &[u8] = if artifacts.is_empty() { b"]\n}\n" } else { b"\n  ]\n}\n" };
+    out.write_all(close)
 }
 
-/// The whole document. Its artifacts become values one at a time: a tree of 100,000 files does not stand in memory twice.
-struct Document<'r> {
-    report: &'r Report,
-    all: bool,
-}
-
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_map(None)?;
-        for (key, value) in header(self.report) {
-            document.serialize_entry(&key, &value)?;
-        }
-        document.serialize_entry("artifacts", &Listed(self))?;
-        document.end()
-    }
-}
-
-struct Listed<'r>(&'r Document<'r>);
-
-impl Serialize for Listed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(listed(self.0.report, self.0.all).map(artifact))
-    }
+/// What indents an element of the list of artifacts.
+fn inside_the_list() -> io::Result<PrettyFormatter<'static>> {
+    let mut formatter = PrettyFormatter::new();
+    formatter.begin_object(&mut io::sink())?;
+    formatter.begin_array(&mut io::sink())?;
+    Ok(formatter)
 }
 
 /// Writes one artifact a line, then the summary.
 pub(crate) fn render_lines(report: &Report, all: bool, out: &mut dyn Write) -> io::Result<()> {
-    for one in listed(report, all) {
-        serde_json::to_writer(&mut *out, &artifact(one))?;
-        writeln!(out)?;
-    }
-    serde_json::to_writer(&mut *out, &header(report))?;
-    writeln!(out)
+    let artifacts: Vec<&Artifact> = listed(report, all).collect();
+    pieces::write(&artifacts, b"", out, &|one, piece| {
+        serde_json::to_writer(&mut *piece, &One(one))?;
+        piece.push(b'\n');
+        Ok(())
+    })?;
+    let mut last = serde_json::to_vec(&header(report))?;
+    last.push(b'\n');
+    out.write_all(&last)
 }
 
 fn listed(report: &Report, all: bool) -> impl Iterator<Item = &Artifact> {
@@ -92,39 +93,78 @@ fn header(report: &Report) -> Map<String, Value> {
     }
 }
 
-fn artifact(a: &Artifact) -> Value {
-    let places: Vec<Value> = a
-        .hosts
-        .iter()
-        .map(|(host, place)| {
-            json!({
-                "host": host, "nested": place.nested, "region": printable(place.region.as_bytes()), "offset": place.offset,
-                "encoding": place.encoding, "confidence": if place.likely { "likely" } else { "possible" },
-                "count": place.count,
-            })
-        })
-        .collect();
+/// One artifact. What nearly all of them have is written as it stands; the rest becomes values first.
+struct One<'a>(&'a Artifact);
+
+impl Serialize for One<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let a = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &a.path)?;
+        map.serialize_entry("nested", &a.nested)?;
+        map.serialize_entry("format", a.format)?;
+        map.serialize_entry("also", &a.also)?;
+        map.serialize_entry("size", &a.size)?;
+        map.serialize_entry("digests", &a.sha256.as_ref().map(Digests))?;
+        map.serialize_entry("bytes", &Bytes(&a.bytes))?;
+        map.serialize_entry("entropy", &a.entropy.map(|e| (e * 1e4).round() / 1e4))?;
+        map.serialize_entry("signatures", &Each(|| a.signatures.iter().map(signature)))?;
+        map.serialize_entry("hosts", &Each(|| a.hosts.keys()))?;
+        map.serialize_entry("host_places", &Each(|| a.hosts.iter().map(host_place)))?;
+        let tensors = a
+            .tensors
+            .as_ref()
+            .map(|t| json!({ "count": t.count, "parameters": t.parameters, "dtypes": t.dtypes }));
+        map.serialize_entry("tensors", &tensors)?;
+        map.serialize_entry("findings", &Each(|| a.findings.iter().map(|f| finding(a, f))))?;
+        map.serialize_entry("suppressed", &Each(|| a.suppressed.iter().map(suppressed)))?;
+        map.serialize_entry("errors", &Each(|| a.errors.iter().map(error)))?;
+        map.serialize_entry("verdict", a.verdict.as_str())?;
+        map.serialize_entry("complete", &a.complete)?;
+        map.end()
+    }
+}
+
+/// A list whose elements are made while it is written.
+struct Each<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Each<F> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+struct Digests<'a>(&'a [u8; 32]);
+
+impl Serialize for Digests<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("sha256", &hex(self.0))?;
+        map.end()
+    }
+}
+
+struct Bytes<'a>(&'a ByteCounts);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.0;
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("claimed", &bytes.claimed)?;
+        map.serialize_entry("unclaimed", &bytes.unclaimed)?;
+        map.serialize_entry("padding", &bytes.padding)?;
+        map.serialize_entry("covered", &bytes.covered)?;
+        map.serialize_entry("excluded", &bytes.excluded)?;
+        map.serialize_entry("uncovered", &bytes.uncovered)?;
+        map.end()
+    }
+}
+
+fn host_place((host, place): (&String, &HostPlace)) -> Value {
     json!({
-        "path": a.path,
-        "nested": a.nested,
-        "format": a.format,
-        "also": a.also,
-        "size": a.size,
-        "digests": a.sha256.map(|d| json!({ "sha256": hex(&d) })),
-        "bytes": {
-            "claimed": a.bytes.claimed, "unclaimed": a.bytes.unclaimed, "padding": a.bytes.padding,
-            "covered": a.bytes.covered, "excluded": a.bytes.excluded, "uncovered": a.bytes.uncovered,
-        },
-        "entropy": a.entropy.map(|e| (e * 1e4).round() / 1e4),
-        "signatures": a.signatures.iter().map(signature).collect::<Vec<_>>(),
-        "hosts": a.hosts.keys().collect::<Vec<_>>(),
-        "host_places": places,
-        "tensors": a.tensors.as_ref().map(|t| json!({ "count": t.count, "parameters": t.parameters, "dtypes": t.dtypes })),
-        "findings": a.findings.iter().map(|f| finding(a, f)).collect::<Vec<_>>(),
-        "suppressed": a.suppressed.iter().map(suppressed).collect::<Vec<_>>(),
-        "errors": a.errors.iter().map(error).collect::<Vec<_>>(),
-        "verdict": a.verdict.as_str(),
-        "complete": a.complete,
+        "host": host, "nested": place.nested, "region": printable(place.region.as_bytes()), "offset": place.offset,
+        "encoding": place.encoding, "confidence": if place.likely { "likely" } else { "possible" },
+        "count": place.count,
     })
 }
 
@@ -237,5 +277,8 @@ pub(crate) fn value(value: &Evidence) -> Value {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]));
+    text
 }

@@ -6,6 +6,7 @@ pub(crate) mod hex;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod markdown;
+mod pieces;
 pub(crate) mod sarif;
 pub(crate) mod text;
 mod uri;
