@@ -221,6 +221,7 @@ fn options(
         policy,
         trust: trust::load(&args.trust)?,
         digest_tensors: false,
+        measure_tensors: false,
         manifest: None,
         keep_ledgers: false,
         keep_inventory: false,
