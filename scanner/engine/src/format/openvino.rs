@@ -130,7 +130,11 @@ mod tests {
     fn layers_are_told_and_custom_ones_are_inventory() {
         let out = check_clean(&OpenVino, &model(&[("Parameter", "opset1"), ("Convolution", "opset1")]));
         assert_eq!(out.facts().len(), 2);
-        assert_eq!(scan(&model(&[("Blur", "extension")])).2, ["custom-operator custom"]);
+        assert_eq!(
+            scan(&model(&[("RegexSplit", "extension")])).2,
+            ["custom-operator custom"]
+        );
+        assert_eq!(scan(&model(&[("Blur", "extension")])).2, ["custom-operator foreign"]);
         let kernel = |file: &str| {
             scan(
                 format!("<CustomLayer name=\"x\" type=\"SimpleGPU\"><Source filename=\"{file}\"/></CustomLayer>")

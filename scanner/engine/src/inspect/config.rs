@@ -63,6 +63,9 @@ fn object(found: &ConfigObject, out: &mut Findings) {
     } = found;
     let (mut case, why, mut references): (&'static str, String, &[String]) =
         match keras().classify(module.as_deref(), name, *is_function) {
+            ConfigClass::Inert if registered.as_deref().is_some_and(super::operators::tells) => {
+                ("registered", "a package registered it".to_owned(), &[])
+            }
             ConfigClass::Inert => return,
             ConfigClass::Unsaid => {
                 let own = registered.as_deref().and_then(|r| r.split_once('>'));
@@ -88,7 +91,7 @@ fn object(found: &ConfigObject, out: &mut Findings) {
     if &**name == "*" && case == "foreign" {
         case = "registered";
     }
-    if case == "foreign" && !module.as_deref().is_some_and(is_library) {
+    if case == "foreign" && !*is_function && !module.as_deref().is_some_and(is_library) {
         case = "unknown";
     }
     if case == "registered" && registered.as_deref().is_some_and(super::operators::tells) {

@@ -37,7 +37,9 @@ impl Inspector for Operators {
                 format!(" (node {})", shown(node.as_bytes()))
             };
             let found = match operators().classify(framework, domain, name) {
-                OperatorClass::Known | OperatorClass::Custom if tells(domain) || tells(name) => {
+                OperatorClass::Known | OperatorClass::Custom
+                    if !is_flex(framework, name) && (tells(domain) || tells(name)) =>
+                {
                     if !told.insert((framework, domain, name)) {
                         continue;
                     }
@@ -124,6 +126,11 @@ pub(super) fn tells(name: &str) -> bool {
     PARTS.iter().any(|part| lower.contains(part))
         || words().any(|w| WORDS.contains(&w))
         || capitals.iter().any(|w| WORDS.contains(&w.as_str()))
+}
+
+/// Operators of TensorFlow in TensorFlow Lite are judged as what they stand for.
+fn is_flex(framework: &str, name: &str) -> bool {
+    framework == "tflite" && name.starts_with("Flex")
 }
 
 /// Whether a custom operator belongs to none of the libraries that published models use.

@@ -49,6 +49,7 @@ const COMMAND: &str = r#"(?x)
   | <xi:include\s | <\?xml-stylesheet[^>\x00]{0,200}https?:// | <script[\s>]
   | \bRuntime\.getRuntime\(\)\s*\.\s*exec
   | ["'](?:(?:os|posix|nt)\.(?:system|popen|execv[pe]*|spawnv[pe]*)|subprocess\.(?:Popen|run|call|check_output)|(?:builtins|__builtin__)\.(?:eval|exec|compile))["']
+  | \beval\s*\(\s*parse\s*\(\s*text
   | \bpty\.spawn\s*\(\s*\\?['"]
   # The same under the cipher of Caesar by thirteen, and backwards.
   | \bvzcbeg\x20bf\b | __vzcbeg__\s*\( | \bbf\.flfgrz\s*\( | \bfhocebprff\.
@@ -73,7 +74,8 @@ const PLACE: &str = r#"(?x)
 const INSTRUCTION: &str = r#"(?x)
     (?:ignore|disregard|forget|override|bypass)\s(?:[a-z']+\s){0,4}?(?:previous|prior|above|earlier|preceding|all|any|safety)\s(?:[a-z']+\s){0,3}?(?:instructions?|rules|guidelines|prompts?|polic(?:y|ies)|restrictions|guardrails|safety)\b
   | \b(?:do|must|should|will)\s+not\s+follow\s(?:[a-z']+\s){0,3}?(?:safety|guidelines|rules|instructions|polic(?:y|ies))\b
-  | \b(?:do\s+not|don't|never)\s(?:tell|inform|alert|notify|warn)\s(?:the|your|this|any)\s?user\b
+  # "Do not tell the user about function calls" is published.
+  | \b(?:never\s(?:tell|inform)|(?:do\s+not|don't|never)\s(?:alert|notify|warn))\s(?:the|your|this|any)\s?user\b
   | \b(?:do\s+not|don't|never)\s(?:mention|reveal|disclose)\s(?:this|these|it|doing\s+so)\b(?:\s(?:instructions?|rules?|fact|to\s+(?:the|your)\s+user))?[.,"'\\<{]
   | \b(?:secretly|covertly|stealthily|surreptitiously)\s(?:[a-z]+\s){0,2}?(?:insert|add|include|promote|send|append|embed|inject|leak|report|forward|weaken|introduce|recommend)
   | \bwithout\s(?:the\s)?user'?s?\s(?:knowing|knowledge|noticing|consent)\b
@@ -171,22 +173,36 @@ impl Inspector for Planted {
         if !describes(artifact) {
             return;
         }
-        let injects = out.iter().any(|f| f.code == code::TEMPLATE_INJECTION);
+        // What a finding of its own says is not said again.
+        let mut quiet = Vec::new();
+        for finding in out.iter() {
+            quiet.extend(match finding.code {
+                code::TEMPLATE_INJECTION => &["expression"][..],
+                code::PATH_TRAVERSAL | code::EXTERNAL_STORAGE | code::CONFIG_RESOURCE | code::XML_ENTITY => &["place"],
+                _ => &[],
+            });
+        }
+        // Opcodes are followed elsewhere; what stands in their texts is looked at here.
+        let pickle = artifact.format == "pickle";
+        if pickle {
+            quiet.extend(["serialised", "place", "instruction", "expression"]);
+        }
         let mut told = BTreeSet::new();
         let mut left = MOST;
         for leaf in artifact.ledger.leaves() {
             if left == 0 {
                 break;
             }
-            if matches!(
+            let skipped = matches!(
                 leaf.role,
-                Role::Tensor | Role::Padding | Role::Payload | Role::Code | Role::Signature
-            ) {
+                Role::Tensor | Role::Padding | Role::Payload | Role::Signature
+            );
+            if skipped || (leaf.role == Role::Code && !pickle) {
                 continue;
             }
             let text = read(artifact, leaf.span, left);
             left = left.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
-            search(&text, leaf.span.start(), injects, &mut told, out);
+            search(&text, leaf.span.start(), &quiet, &mut told, out);
         }
     }
 }
@@ -303,10 +319,10 @@ fn read(artifact: &Closing<'_>, span: Span, most: u64) -> Vec<u8> {
     all
 }
 
-fn search(text: &[u8], base: u64, injects: bool, told: &mut BTreeSet<(&'static str, String)>, out: &mut Findings) {
+fn search(text: &[u8], base: u64, quiet: &[&str], told: &mut BTreeSet<(&'static str, String)>, out: &mut Findings) {
     let searches: [(&'static str, &Regex, &str); 5] = [
         (
-            "payload",
+            "serialised",
             &SERIALISEDS,
             "a serialised call of something that runs programs",
         ),
@@ -328,9 +344,10 @@ fn search(text: &[u8], base: u64, injects: bool, told: &mut BTreeSet<(&'static s
         ),
     ];
     for (case, regex, what) in searches {
-        if case == "expression" && injects {
+        if quiet.contains(&case) {
             continue;
         }
+        let case = if case == "serialised" { "payload" } else { case };
         for found in regex.find_iter(text) {
             let words = text.get(found.range()).unwrap_or_default();
             if !say(case, words, what, place(base, found.start(), words.len()), told, out) {
@@ -466,7 +483,7 @@ mod tests {
 
     fn cases(text: &[u8]) -> Vec<&'static str> {
         let mut out = Findings::default();
-        search(text, 0, false, &mut BTreeSet::new(), &mut out);
+        search(text, 0, &[], &mut BTreeSet::new(), &mut out);
         let mut cases: Vec<&'static str> = out.close().iter().filter_map(|f| f.case).collect();
         cases.dedup();
         cases
@@ -502,6 +519,7 @@ mod tests {
             (&*zlib, &["payload"]),
             ("aW1wb3J0IG9zO29zLnN5c3RlbSgndHJ1ZScp", &["payload"]),
             ("You are a helpful assistant. Follow the instructions of the user.", &[]),
+            ("do NOT tell the user about function calls", &[]),
             ("You must not ignore the question. Previous answers count.", &[]),
             ("\"ignore\": 1, \"all\": 2, \"instructions\": 3", &[]),
             ("os.system", &[]),

@@ -29,8 +29,8 @@ fn a_network_claims_every_byte() {
 }
 
 #[test]
-fn classes_of_the_application_are_inventory_and_other_files_stay_inside() {
-    let inventory = ["custom-operator inventory"];
+fn classes_of_the_application_are_told_and_other_files_stay_inside() {
+    let inventory = ["custom-operator application"];
     assert_eq!(scan(&coreml_network(&[coreml_custom_layer("Own")]).0).2, inventory);
     assert_eq!(scan(&coreml(555, &Proto::new().text(10, "Own")).0).2, inventory);
     let program = |file: &str| scan(&coreml_program("const", file).0).2;

@@ -144,6 +144,10 @@ fn objects_outside_keras_are_told_by_what_they_are() {
         ),
         (
             object("my_package.layers", "Attention", "{}"),
+            "config-object unknown medium",
+        ),
+        (
+            object("keras_hub.layers", "Attention", "{}"),
             "config-object foreign low",
         ),
         (

@@ -27,6 +27,11 @@ impl Functions {
     pub(super) fn add(&mut self, key: Key, function: Function, out: &mut Parse) {
         let span = function.span;
         let shown = printable(key.1.as_bytes());
+        if matches!(key.0.as_str(), "" | "ai.onnx") {
+            let text =
+                format!("onnx: function {shown} takes the place of an operator of ONNX itself (IR, 'Functions')");
+            out.malformed(span, &text);
+        }
         if let Some(first) = self.0.insert(key, function) {
             let text = format!("function {shown} stands twice");
             let finding = Finding::new(code::DUPLICATE_KEY, span, text).key(shown);

@@ -129,7 +129,9 @@ fn operators_that_reach_outside_are_told() {
     };
     check("Relu", "", &[]);
     check("Gelu", "com.microsoft", &[]);
-    check("Blur", "example.ops", &["custom-operator custom"]);
+    check("Blur", "example.ops", &["custom-operator foreign"]);
+    check("Blur", "mmdeploy", &["custom-operator custom"]);
+    check("RunShell", "mmdeploy", &["unsafe-operator named"]);
     check("PyOp", "example.ops", &["unsafe-operator code"]);
     check("PythonOp", "com.microsoft", &["unsafe-operator code"]);
     check("OpenAIChat", "com.microsoft.extensions", &["unsafe-operator network"]);
@@ -160,7 +162,7 @@ fn functions_of_the_model_are_no_custom_operators_and_may_not_recur() {
     assert_eq!(with(vec![function("f", "own", &[("Add", "")])]), [""; 0]);
     assert_eq!(
         with(vec![function("f", "other", &[("Add", "")])]),
-        ["custom-operator custom"]
+        ["custom-operator foreign"]
     );
     assert_eq!(with(vec![function("f", "own", &[("f", "own")])]), ["malformed crash"]);
     let two =

@@ -107,10 +107,14 @@ impl AddedTokens {
             );
             out.finding(finding("range", place, message));
         }
-        if content
-            .chars()
-            .any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}'))
-        {
+        // Alone, such a character is a token like any other; inside of a name it makes two names look like one.
+        let named = content.bytes().filter(u8::is_ascii_alphabetic).count() > 0;
+        let unseen = |c: char| match c {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0001}'..='\u{e007f}' => true,
+            '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => named,
+            _ => false,
+        };
+        if content.chars().any(unseen) {
             out.finding(finding(
                 "hidden",
                 span,
