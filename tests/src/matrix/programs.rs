@@ -6,6 +6,7 @@ use crate::build::bundle::{
     asar::Asar,
     deno::Deno,
     dotnet::{DotNet, MARKER},
+    eszip::Eszip,
     node::Nexe,
     pyinstaller::{Member, PyInstaller},
     sea::Sea,
@@ -32,6 +33,8 @@ pub(super) static ROWS: &[Row] = &[
     row(OUT, "PyInstaller archive", ("path-traversal", ""), Built("data file above the place of extraction", || member("../../.profile")), Built("data file with a dot in front", || member("..agent"))),
     row("link that leads out", "asar", ("symlink-escape", "hardlink"), Built("link above the root", || link("../../secret")), Built("link inside", || link("src/main.js"))),
     row("file that was swapped", "asar", ("header-mismatch", "digest"), Built("script changed behind its digest", swapped), Benign("asar")),
+    row(HIDDEN, "eszip", ("trailing-bytes", ""), Built("bytes behind the source maps", || [Eszip::new("2.3").build(), secret()].concat()), Benign("eszip")),
+    row("module that was swapped", "eszip", ("header-mismatch", "digest"), Built("module changed behind its digest", module), Benign("eszip")),
     row("header outside of the bundle", ".NET single file", ("malformed", ""), Built("offset that points into the host", dotnet), Built("offset that points behind the host", || DotNet::new(6).build())),
     row(LIBRARY, "ELF: DT_NEEDED", ("library-path", "writable"), Built("library in /tmp", || elf::asking(1, "/tmp/libinert.so")), Built("library by its name", || elf::asking(1, "libinert.so"))),
     row("library from the current directory", "ELF: DT_NEEDED", ("library-path", "relative"), Built("library in the current directory", || elf::asking(1, "./libinert.so")), Built("library by its name", || elf::asking(1, "libinert.so"))),
@@ -71,6 +74,13 @@ fn deno() -> Vec<u8> {
     let mut payload = Deno::new();
     payload.metadata = payload.metadata.replace("--expose-gc", "--inspect");
     payload.build()
+}
+
+fn module() -> Vec<u8> {
+    let mut file = Eszip::new("2.3").build();
+    let at = bytes::find(&file, b"export const a").expect("the second module");
+    file[at + 13] = b'b';
+    file
 }
 
 fn nexe() -> Vec<u8> {

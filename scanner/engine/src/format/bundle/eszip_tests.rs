@@ -14,19 +14,19 @@ fn an_eszip_is_told_apart_to_the_last_byte() {
         "12 2 header options",
         "14 32 metadata checksum of options",
         "46 4 header length of modules",
-        "50 180 table modules",
-        "230 32 metadata checksum of modules",
-        "262 4 header length of npm packages",
-        "266 22 table npm packages",
-        "288 32 metadata checksum of npm packages",
-        "320 4 header length of sources",
-        "324 43 payload file:///main.ts",
-        "367 32 metadata checksum of file:///main.ts",
-        "399 20 payload https://modules.example.com/a.ts",
-        "419 32 metadata checksum of https://modules.example.com/a.ts",
-        "451 4 header length of source maps",
-        "455 49 payload file:///main.ts.map",
-        "504 32 metadata checksum of file:///main.ts.map",
+        "50 182 table modules",
+        "232 32 metadata checksum of modules",
+        "264 4 header length of npm packages",
+        "268 22 table npm packages",
+        "290 32 metadata checksum of npm packages",
+        "322 4 header length of sources",
+        "326 43 payload file:///main.ts",
+        "369 32 metadata checksum of file:///main.ts",
+        "401 20 payload https://modules.example.com/a.ts",
+        "421 32 metadata checksum of https://modules.example.com/a.ts",
+        "453 4 header length of source maps",
+        "457 49 payload file:///main.ts.map",
+        "506 32 metadata checksum of file:///main.ts.map",
     ];
     assert_eq!(laws::map(&parse), expected);
     assert_eq!(laws::unclaimed(parse, bytes.len()), 0);
@@ -115,7 +115,7 @@ fn programs_of_deno_before_2_1_are_split_into_their_modules() {
         let mut expected = vec!["eszip".to_owned()];
         expected.extend(inner.clone());
         expected.push("metadata.json".to_owned());
-        expected.extend((positions == 4).then(|| "data/notes.txt".to_owned()));
+        expected.extend((positions == 4).then(|| "root/data/notes.txt".to_owned()));
         assert_eq!(names, expected, "{positions}");
         assert_eq!(told(&program), ["bundle-autoload/tuning"], "{positions}");
     }
@@ -128,7 +128,7 @@ fn programs_of_deno_before_2_1_are_split_into_their_modules() {
         [
             vec!["eszip".to_owned()],
             inner,
-            vec!["metadata.json".to_owned(), "data/notes.txt".to_owned()]
+            vec!["metadata.json".to_owned(), "root/data/notes.txt".to_owned()]
         ]
         .concat()
     );
