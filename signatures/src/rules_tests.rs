@@ -155,7 +155,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "package-manifest",
-        "low bin-escape=high bin-missing=low bundled-missing=low two-manifests=high",
+        "low bin-escape=high bin-inside=low bin-missing=low bundled-missing=low two-manifests=high",
     ),
     ("packed", "medium structure=medium upx=low"),
     (
@@ -173,7 +173,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "record-mismatch",
-        "medium absent=medium control=low digest=high digest-installed=medium encoding=info md5sums=high md5sums-missing=medium md5sums-unlisted=low missing=low missing-installed=info name=medium no-digest=medium not-compared=info size=low unlisted=high unlisted-metadata=low version=low",
+        "medium absent=medium control=low digest=high digest-installed=medium distribution=low encoding=info md5sums=high md5sums-missing=medium md5sums-unlisted=low missing=low missing-installed=info name=medium no-digest=medium not-compared=info size=low unlisted=high unlisted-metadata=low version=low",
     ),
     (
         "remote-code",
@@ -222,7 +222,10 @@ const CODES: &[(&str, &str)] = &[
     ("tensor-low-bits-change", "high everywhere=low few=low some=high"),
     ("tensor-low-rank-edit", "medium elsewhere=low mlp=medium"),
     ("tensor-magnitude", "low large=low other=info outlier=medium"),
-    ("tensor-nonfinite", "medium infinite=medium mask=info nan=medium"),
+    (
+        "tensor-nonfinite",
+        "medium infinite=medium mask=info measured=low nan=medium",
+    ),
     (
         "tensor-payload",
         "high bits=high bytes=high integer-archive=low raw=high",
@@ -237,9 +240,9 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "trailing-bytes",
-        "high appendix=low archive=low binary=medium encoded=low newline=info note=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info",
+        "high appendix=low archive=low binary=medium encoded=low newline=info note=low objects=low overlay=info packed=low picture=info self-extracting=low text=low zeros=info",
     ),
-    ("truncated", "medium end-marker=low media=low"),
+    ("truncated", "medium end-marker=low media=low module=low"),
     (
         "unclaimed-bytes",
         "high freed=low freed-large=medium freed-model=medium gap=high small=low zero=info",
