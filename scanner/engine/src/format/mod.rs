@@ -102,6 +102,9 @@ pub const FREED_SPACE: &str = "allocated space";
 /// The same, in a file that its writer completes in one go and leaves alone: nothing is freed there.
 pub const UNTOUCHED_SPACE: &str = "allocated space of a model";
 
+/// The name of the one array of an `.npy`, which has none of its own.
+pub const UNNAMED_ARRAY: &str = "array";
+
 /// A file format.
 pub trait Format: Sync {
     /// The id in reports: lower case, stable.

@@ -67,6 +67,8 @@ pub struct Pkg {
     pub stored: Vec<(String, u8, Vec<u8>)>,
     /// 0 none, 1 gzip, 2 Brotli.
     pub compression: u8,
+    /// The prelude of 6.0: shared functions before the table, and paths by the numbers of their components.
+    pub shared: bool,
 }
 
 impl Pkg {
@@ -92,6 +94,7 @@ impl Pkg {
                 ("/snapshot/app".into(), 2, pack(b"[\"index.js\",\"lib.js\"]")),
             ],
             compression,
+            shared: false,
         }
     }
 
@@ -108,10 +111,25 @@ impl Pkg {
         }
         let table: Vec<String> = table
             .iter()
-            .map(|(path, places)| format!("\"{path}\":{{{}}}", places.join(",")))
+            .map(|(path, places)| {
+                let path = if self.shared {
+                    path.replace("snapshot", "0").replace("index.js", "1")
+                } else {
+                    path.clone()
+                };
+                format!("\"{path}\":{{{}}}", places.join(","))
+            })
             .collect();
+        let (functions, dictionary) = if self.shared {
+            (
+                "(function () { return module.exports; })(),",
+                "\"snapshot\":\"0\",\"index.js\":\"1\"",
+            )
+        } else {
+            ("},", "")
+        };
         let prelude = format!(
-            "(function(process, require, console, EXECPATH_FD, PAYLOAD_POSITION, PAYLOAD_SIZE) {{ return (function (REQUIRE_COMMON, VIRTUAL_FILESYSTEM, DEFAULT_ENTRYPOINT, SYMLINKS, DICT, DOCOMPRESS) {{\n  'use strict';\n}})(function (exports) {{\nexports.STORE_BLOB = 0;\n}},\n{{{}}}\n,\n\"/snapshot/app/index.js\"\n,\n{{}}\n,\n{{}}\n,\n{}\n);\n}})",
+            "(function(process, require, console, EXECPATH_FD, PAYLOAD_POSITION, PAYLOAD_SIZE) {{ return (function (REQUIRE_COMMON, VIRTUAL_FILESYSTEM, DEFAULT_ENTRYPOINT, SYMLINKS, DICT, DOCOMPRESS) {{\n  'use strict';\n}})(function (exports) {{\nexports.STORE_BLOB = 0;\n{functions}\n{{{}}}\n,\n\"/snapshot/app/index.js\"\n,\n{{}}\n,\n{{{dictionary}}}\n,\n{}\n);\n}})",
             table.join(","),
             self.compression
         );

@@ -33,18 +33,17 @@ pub(in crate::format) fn claim(input: &Input<'_>, end: u64, out: &mut Parse) {
 }
 
 /// Claims a payload at the end of the table of strings, which then ends where that starts.
-pub(in crate::format) fn claim_in_strings(input: &Input<'_>, out: &mut Parse) {
+pub(in crate::format) fn claim_in_strings(input: &Input<'_>, out: &mut Parse) -> Option<u64> {
     let regions = out.view().regions.iter().enumerate();
     let found = regions
         .filter(|(_, r)| r.leaf && &*r.name == "string table" && r.span.end() <= input.len())
         .map(|(at, r)| (RegionId::try_from(at).unwrap_or(RegionId::MAX), r.span))
         .next();
-    let Some((id, span)) = found else { return };
-    if let Some(start) = payload(input, span, out)
-        && let Some(region) = out.region_mut(id)
-    {
-        region.span = Span::new(span.start(), start.max(span.start()));
-    }
+    let (id, span) = found?;
+    let start = payload(input, span, out)?.max(span.start());
+    let region = out.region_mut(id)?;
+    region.span = Span::new(span.start(), start);
+    Some(start)
 }
 
 /// Claims the payload at the end of `gap`; where it starts.

@@ -26,8 +26,8 @@ use std::collections::{BTreeSet, HashMap};
 const BEGINS: &[u8] = b"(function(process, require, console, EXECPATH_FD, PAYLOAD_POSITION, PAYLOAD_SIZE) {";
 /// How it ends.
 const ENDS: &[u8] = b"\n})";
-/// What stands before the table.
-const TABLE: &[u8] = b"\n},\n{";
+/// What stands before the table: the end of the common functions, or, since 6.0, of the shared ones.
+const TABLES: [&[u8]; 2] = [b"\n},\n{", b"})(),\n{"];
 /// What stands between the arguments.
 const NEXT: &[u8] = b"\n,\n";
 /// The longest prelude that is read, in bytes.
@@ -53,8 +53,12 @@ pub(super) fn claim(input: &Input<'_>, gap: Span, out: &mut Parse) -> Result<Opt
     };
     let place = Span::new(start, gap.end());
     let prelude = input.read(place)?;
-    let Some(at) = memchr::memmem::rfind(&prelude, TABLE).and_then(|at| at.checked_add(TABLE.len())?.checked_sub(1))
-    else {
+    let before = |mark: &&[u8]| {
+        memchr::memmem::rfind(&prelude, mark)?
+            .checked_add(mark.len())?
+            .checked_sub(1)
+    };
+    let Some(at) = TABLES.iter().filter_map(before).max() else {
         return Ok(None);
     };
     let json = prelude.get(at..).unwrap_or_default();
@@ -179,8 +183,9 @@ impl Arguments {
         if self.dictionary.is_empty() {
             return key.as_bytes().to_vec();
         }
+        let between = if key.contains('$') { '$' } else { '/' };
         let parts: Vec<&str> = key
-            .split('$')
+            .split(between)
             .map(|part| self.dictionary.get(part).map_or(part, String::as_str))
             .collect();
         parts.join("/").into_bytes()

@@ -193,6 +193,15 @@ fn programs_in_executables_are_nested_and_account_for_every_byte() {
             vec!["/snapshot/app/index.js.gz!content".into()],
         ),
         (
+            "pkg 6",
+            Pkg {
+                shared: true,
+                ..Pkg::new(1)
+            }
+            .in_elf(),
+            vec!["prelude.js".into(), "/snapshot/app/index.js.gz!content".into()],
+        ),
+        (
             "dotnet 1",
             DotNet::new(1).build(),
             vec!["agent.dll".into(), "libinert.so".into()],

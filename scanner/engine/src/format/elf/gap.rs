@@ -3,7 +3,7 @@
 //! Linkers leave nothing but zeros there. Tools that rewrite finished files do leave things, and each of them is
 //! recognised by its content, never by its place alone: patchelf overwrites what it moved with `X`, since 0.18 with `Z`; LIEF (postject, so
 //! every Node SEA) leaves the old program headers and notes where they were; Bun leaves the eight bytes that hold the
-//! address of its payload. Behind the end stand the signature of a kernel module and an appended Bun payload. What is
+//! address of its payload; BOLT leaves the functions it has moved. Behind the end stand the signature of a kernel module and an appended Bun payload. What is
 //! not recognised stays unclaimed.
 
 use super::claim::Parents;
@@ -42,6 +42,8 @@ pub(super) struct Known<'t, 'a> {
     parents: &'t Parents,
     /// Addresses of payload sections.
     payloads: Vec<u64>,
+    /// Whether BOLT moved the functions: the old ones stay where they were, between the sections.
+    rewritten: bool,
 }
 
 impl<'t, 'a> Known<'t, 'a> {
@@ -53,13 +55,22 @@ impl<'t, 'a> Known<'t, 'a> {
     ) -> Self {
         let payload = sections.list.iter().filter(|s| sections.name(s) == Some(b".bun"));
         let payloads = payload.map(|s| s.sh_addr).take(MOST_PAYLOADS).collect();
+        let bolt = |name: &[u8]| name == b".bolt.org.text" || name == b".note.bolt_info";
+        let rewritten = sections.list.iter().any(|s| sections.name(s).is_some_and(bolt));
         Self {
             header,
             sections,
             segments,
             parents,
             payloads,
+            rewritten,
         }
+    }
+
+    /// Whether `gap` is mapped with instructions on both sides of it.
+    fn is_code(&self, gap: Span) -> bool {
+        let mut segments = self.segments.list.iter().filter(|s| s.p_type == elf::PT_LOAD);
+        segments.any(|s| s.p_flags & elf::PF_X != 0 && s.span().is_some_and(|span| span.encloses(gap)))
     }
 }
 
@@ -80,6 +91,11 @@ pub(super) fn explain(input: &Input<'_>, known: &Known<'_, '_>, out: &mut Parse)
             return;
         };
         let recognised = inside(known, gap, &bytes, out);
+        if recognised.is_empty() && known.rewritten && known.is_code(gap) && bytes.iter().any(|b| *b != 0) {
+            let id = out.leaf(gap, Role::Code, "code left behind by BOLT");
+            known.parents.adopt(id, gap, out);
+            continue;
+        }
         zeros(input, gap, &bytes, recognised, out);
     }
 }

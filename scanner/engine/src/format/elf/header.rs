@@ -201,7 +201,9 @@ fn rules(header: &Header, head: &[u8], out: &mut Parse) {
     if !matches!(head.get(5), Some(1 | 2)) {
         broken(5, 1, "elf: EI_DATA is no byte order (gABI, ELF Identification)");
     }
-    if head.get(6) != Some(&1) || header.e_version != 1 {
+    // Intel's compiler of OpenCL stores its kernels so, without a version or a machine.
+    let kernel = matches!(header.e_type, 0xff01..=0xff0d) && header.e_machine == 0;
+    if (head.get(6) != Some(&1) || header.e_version != 1) && !kernel {
         broken(6, 1, "elf: the version is not 1 (gABI, ELF Header)");
     }
     let at = |wide: u64, narrow: u64| if header.layout.wide { wide } else { narrow };

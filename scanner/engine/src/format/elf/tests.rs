@@ -669,3 +669,51 @@ proptest! {
         crate::format::fuzz("elf", &bytes);
     }
 }
+
+#[test]
+fn code_that_bolt_left_behind_is_claimed_where_bolt_has_been() {
+    let build = |name: &str| {
+        let mut bytes = elf::Elf {
+            gap: b"\x55\x48\x89\xe5".repeat(16),
+            extra: vec![elf::ExtraSection {
+                name: name.into(),
+                data: vec![0xc3; 16],
+            }],
+            ..elf::Elf::new(true, false)
+        }
+        .build();
+        let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        let at = (0..6)
+            .map(|i| 64 + 56 * i)
+            .find(|at| bytes[*at] == 1 && bytes[at + 4] & 1 != 0)
+            .unwrap();
+        // The segment starts with the gap.
+        let gap = scanned(&bytes).2;
+        assert!(gap == 0 || gap >= 64);
+        for (field, less) in [(8, true), (16, true), (24, true), (32, false), (40, false)] {
+            let value = word(&bytes, at + field);
+            let value = if less { value - gap } else { value + gap };
+            bytes[at + field..at + field + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    };
+    assert!(scanned(&build(".other")).0.contains(&"unclaimed-bytes/gap".to_owned()));
+    let bolted = build(".bolt.org.text");
+    assert_eq!(scanned(&bolted).2, 0, "{}", map(&parse(&bolted)));
+    assert!(map(&parse(&bolted)).contains("code left behind by BOLT"));
+}
+
+#[test]
+fn kernels_of_intel_have_no_version() {
+    let mut bytes = elf::Elf::new(true, false).build();
+    bytes[6] = 0;
+    bytes[20..24].fill(0);
+    let broken = |bytes: &[u8]| {
+        said(&parse(bytes))
+            .iter()
+            .any(|line| line.contains("the version is not 1"))
+    };
+    assert!(broken(&bytes));
+    bytes[16..20].copy_from_slice(&[0x04, 0xff, 0, 0]);
+    assert!(!broken(&bytes));
+}

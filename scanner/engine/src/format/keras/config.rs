@@ -53,6 +53,13 @@ struct Frame {
     config: Vec<Text>,
 }
 
+/// Whether the key of every object is there as JSON writes one: in quotes, or with escapes.
+fn names_a_class(bytes: &[u8]) -> bool {
+    ["\"class_name\"", "'class_name'", "\\u00"]
+        .iter()
+        .any(|key| memchr::memmem::find(bytes, key.as_bytes()).is_some())
+}
+
 /// Walks a configuration whose first byte lies at `base`; tells every object.
 pub(super) fn walk(bytes: &[u8], base: u64, out: &mut Parse) {
     let strict = lenient::strict(bytes);
@@ -64,7 +71,7 @@ pub(super) fn walk(bytes: &[u8], base: u64, out: &mut Parse) {
             Ok(token) => token,
             Err(fault) => {
                 // What comes behind the fault was not read, and another reader may read it.
-                if fault.offset < base.saturating_add(wide(strict.len())) && !stack.is_empty() {
+                if fault.offset < base.saturating_add(wide(strict.len())) && !stack.is_empty() && names_a_class(bytes) {
                     let message = format!("keras: a configuration was not read behind {fault}");
                     out.error(ScanError::new(ErrorCode::Unsupported, message).at(fault.offset));
                 }

@@ -48,7 +48,11 @@ impl Image {
                 && !text.starts_with(b"/System/")
                 && !text.starts_with(b"@rpath/libswift")
             {
-                libraries.insert(text.to_vec());
+                let text = match command.cmd {
+                    raw::LC_RPATH if text.starts_with(b"/") => without_hashes(text),
+                    _ => text.to_vec(),
+                };
+                libraries.insert(text);
             }
         }
         Some(Self {
@@ -58,6 +62,18 @@ impl Image {
             span: place,
         })
     }
+}
+
+/// A folder in which hexadecimal numbers of eight digits and more stand for themselves: package managers build each image
+/// in a folder that is called after a digest.
+fn without_hashes(path: &[u8]) -> Vec<u8> {
+    const LEAST: usize = 8;
+    let mut out = Vec::with_capacity(path.len());
+    for run in path.chunk_by(|a, b| a.is_ascii_hexdigit() == b.is_ascii_hexdigit()) {
+        let number = run.len() >= LEAST && run.iter().all(u8::is_ascii_hexdigit) && run.iter().any(u8::is_ascii_digit);
+        out.extend_from_slice(if number { b"#" } else { run });
+    }
+    out
 }
 
 /// Emits what the images do not agree about.
@@ -92,5 +108,28 @@ pub(super) fn compare(images: &[Image], out: &mut Parse) {
                 .evidence("differences", Value::List(differences))
                 .key("fat-differs"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_hashes;
+
+    #[test]
+    fn folders_called_after_digests_are_told_from_others() {
+        for (path, expected) in [
+            (
+                &b"/Users/r/.conan2/p/b/opensde34374a1fc87/p/lib"[..],
+                &b"/Users/r/.conan2/p/b/opens#/p/lib"[..],
+            ),
+            (
+                b"/Users/r/.conan2/p/b/opens61c2f30aa9e10/p/lib",
+                b"/Users/r/.conan2/p/b/opens#/p/lib",
+            ),
+            (b"/opt/lib64/v12", b"/opt/lib64/v12"),
+            (b"/opt/deadbeef/lib", b"/opt/deadbeef/lib"),
+        ] {
+            assert_eq!(without_hashes(path), expected);
+        }
     }
 }

@@ -90,7 +90,9 @@ impl Format for MachO {
         let commands = command::walk(&header, &bytes, out);
         image(&header, &commands, stated, input, out);
         bun::claim_appended(input, out);
-        bundle::appended::claim_in_strings(input, out);
+        if let Some(start) = bundle::appended::claim_in_strings(input, out) {
+            slots::under_files(start, input, out);
+        }
         build::describe(&header, &commands, input, out);
         bundle::appended::claim(input, input.len(), out);
         second::compare(&header, &head, &bytes, &commands, out);

@@ -13,8 +13,9 @@
 //! part, identifier and special slots precede it), which leaves a few hundred pages for the first slot; the pages after
 //! it follow in order. At most 64 MiB of pages are read.
 
-use crate::format::{Input, ReadFault};
-use crate::span::Span;
+use crate::format::{Input, Parse, ReadFault};
+use crate::ledger::{Fill, Role};
+use crate::span::{Span, SpanSet};
 use sha2::{Digest, Sha256};
 
 /// The most slack that is looked at, in bytes.
@@ -59,6 +60,35 @@ pub(super) fn leftover(slack: Span, code_end: u64, input: &Input<'_>) -> Result<
     Ok(None)
 }
 
+/// Claims the gaps between the files of a bundle that was written over an earlier signature, which began at `code_end`,
+/// where they are slots of its table.
+pub(super) fn under_files(code_end: u64, input: &Input<'_>, out: &mut Parse) {
+    /// Gaps that are looked at: each costs a few hundred pages.
+    const MOST_GAPS: usize = 64;
+    let leaves = out.view().leaves().map(|r| r.span);
+    let gaps: Vec<Span> = SpanSet::from_spans(leaves)
+        .complement(Span::new(code_end, input.len()))
+        .iter()
+        .take(MOST_GAPS)
+        .collect();
+    for gap in gaps {
+        match leftover(gap, code_end, input) {
+            Ok(Some(end)) => {
+                out.leaf(
+                    Span::new(gap.start(), end),
+                    Role::Padding,
+                    "leftover CodeDirectory slots",
+                );
+                if end < gap.end() {
+                    out.padding(Span::new(end, gap.end()), Fill::Zero, "zero fill");
+                }
+            }
+            Ok(None) => {}
+            Err(fault) => return out.fault(&fault, "an earlier signature"),
+        }
+    }
+}
+
 /// Where the leftover tail of an earlier signature ends: at most [`TAIL`] bytes of another blob, then a CMS wrapper
 /// that holds one DER value of `signedData` and nothing else, then zeros.
 ///
@@ -90,8 +120,39 @@ pub(super) fn earlier_signature(slack: Span, input: &Input<'_>) -> Result<Option
         let zeros = bytes.get(end..)?.iter().all(|b| *b == 0);
         (whole && signed && zeros).then_some(end)
     };
-    let end = wrapper().and_then(|end| slack.start().checked_add(u64::try_from(end).ok()?));
+    let end = wrapper()
+        .or_else(|| signer_infos(&bytes))
+        .and_then(|end| slack.start().checked_add(u64::try_from(end).ok()?));
     Ok(end.map(|end| end.min(slack.end())))
+}
+
+/// Where a message ends whose beginning was written over: its certificates, of which the first may be cut, and one
+/// `SET OF SignerInfo` of version 1 fill the bytes to the last one that is not zero.
+fn signer_infos(bytes: &[u8]) -> Option<usize> {
+    /// What a cut certificate may take.
+    const CUT: usize = 4096;
+    let end = bytes.iter().rposition(|b| *b != 0)?.checked_add(1)?;
+    // Long forms of two octets, as everything here is longer than 255 bytes.
+    let element = |at: usize, tag: u8| {
+        let [found, 0x82, high, low, ..] = bytes.get(at..end)? else {
+            return None;
+        };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        (*found == tag).then(|| at.checked_add(4)?.checked_add(length))?
+    };
+    let certificates = |from: usize| {
+        let mut at = from;
+        while let Some(next) = element(at, 0x30) {
+            at = next;
+        }
+        at
+    };
+    let signers = |at: usize| {
+        let sound = element(at, 0x31) == Some(end) && element(at.checked_add(4)?, 0x30) == Some(end);
+        let version = bytes.get(at.checked_add(8)?..)?.starts_with(b"\x02\x01\x01\x30");
+        (sound && version).then_some(end)
+    };
+    (0..end.min(CUT)).find_map(|from| signers(certificates(from)))
 }
 
 /// How many bytes at the start of the slack are a table of slots. Pages can be equal (zeros), so that a first slot
@@ -178,5 +239,56 @@ impl Pages<'_, '_> {
         self.left = left;
         let bytes = self.input.read(page)?;
         Ok(Some(Sha256::digest(&bytes).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `SET OF SignerInfo` behind the end of one certificate and another whole one.
+    fn cut_message(version: u8) -> Vec<u8> {
+        let element = |tag: u8, content: &[u8]| {
+            let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[tag, 0x82][..], &length, content].concat()
+        };
+        let certificate = element(0x30, &[0x5a; 400]);
+        let info = element(0x30, &[&[2, 1, version, 0x30][..], &[0x11; 300]].concat());
+        [vec![0xee; 150], certificate, element(0x31, &info), vec![0; 96]].concat()
+    }
+
+    #[test]
+    fn the_end_of_a_message_is_known_by_its_signers() {
+        let bytes = cut_message(1);
+        assert_eq!(signer_infos(&bytes), Some(bytes.len() - 96));
+        assert_eq!(signer_infos(&cut_message(9)), None);
+        assert_eq!(signer_infos(&[bytes, b"and more".to_vec()].concat()), None);
+        assert_eq!(signer_infos(b"text in the slack"), None);
+        assert_eq!(signer_infos(&[]), None);
+    }
+
+    #[test]
+    fn slots_between_the_files_of_a_bundle_are_claimed_and_other_bytes_are_not() {
+        const CODE: usize = 3 * 4096;
+        let code: Vec<u8> = (0..CODE).map(|n| u8::try_from(n / 4096 + 1).unwrap()).collect();
+        let table: Vec<u8> = code
+            .chunks(4096)
+            .flat_map(|page| Sha256::digest(page).to_vec())
+            .collect();
+        let file = [b'f'; 40];
+        let build = |slots: &[u8]| [&code[..], &file, slots, &[0; 20], &file].concat();
+        let claimed = |bytes: &[u8]| {
+            Input::with_bytes(bytes, |input| {
+                let mut out = Parse::new("macho");
+                let start = u64::try_from(CODE).unwrap();
+                out.leaf(Span::new(0, start + 40), Role::Data, "code and a file");
+                out.leaf(Span::new(input.len() - 40, input.len()), Role::Data, "a file");
+                under_files(start, input, &mut out);
+                let claimed = SpanSet::from_spans(out.view().leaves().map(|r| r.span));
+                claimed.complement(input.whole()).iter().next().is_none()
+            })
+        };
+        assert!(claimed(&build(&table[7..])));
+        assert!(!claimed(&build(&[0xab; 89])));
     }
 }

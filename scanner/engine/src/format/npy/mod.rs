@@ -154,7 +154,7 @@ fn content(input: &Input<'_>, text: Span, bytes: &[u8], out: &mut Parse) {
 fn elements(header: &Header, span: Span, out: &mut Parse) {
     out.leaf(span, Role::Tensor, "elements");
     out.fact(Fact::Tensor {
-        name: "array".into(),
+        name: super::UNNAMED_ARRAY.into(),
         dtype: header.dtype.clone().into(),
         shape: header.shape.clone(),
         span,

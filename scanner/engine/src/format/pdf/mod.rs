@@ -91,7 +91,7 @@ fn claim(input: &Input<'_>, out: &mut Parse, ends: &[u64]) -> Result<(), ReadFau
         let rest = Span::new(from, input.len());
         out.leaf(rest, Role::Data, "section without an end");
         let message = "the document has no %%EOF";
-        out.finding(Finding::new(code::TRUNCATED, rest, message).key("%%EOF"));
+        out.finding(Finding::new(code::TRUNCATED, rest, message).case("media").key("%%EOF"));
     }
     Ok(())
 }

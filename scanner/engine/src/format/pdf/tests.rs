@@ -13,7 +13,7 @@ fn a_document_is_claimed_section_by_section() {
     assert_eq!(map(&parse("pdf", &updated)).len(), 4);
     let behind = [&updated[..], b"MZ\x90\0 and more"].concat();
     assert_eq!(unclaimed(parse("pdf", &behind), behind.len()), 13);
-    assert_eq!(cases(&parse("pdf", b"%PDF-1.4\n1 0 obj")), ["truncated -"]);
+    assert_eq!(cases(&parse("pdf", b"%PDF-1.4\n1 0 obj")), ["truncated media"]);
     survives("pdf", b"%PDF-1.4\n/");
 }
 

@@ -45,6 +45,7 @@ pub(super) fn look_inside(bytes: &[u8]) -> Look {
 }
 
 fn look_on(bytes: &[u8], mut height: u64, mut marks: Vec<u64>) -> Look {
+    let inside = height > 0;
     let mut look = Look {
         end: End::Cut,
         length: 0,
@@ -64,7 +65,10 @@ fn look_on(bytes: &[u8], mut height: u64, mut marks: Vec<u64>) -> Look {
         };
         let fence = marks.last().copied().unwrap_or(0);
         let above = height.saturating_sub(fence);
+        // Nothing can be fetched from a memo that holds nothing yet: prose asks for it.
+        let fetches = matches!(code, b'g' | b'h' | b'j') && look.puts == 0 && !inside;
         let sound = sound(code, argument)
+            && !fetches
             && match op.takes {
                 // POP takes a mark that stands on top.
                 Takes::Items(1) if code == b'0' && above == 0 && !marks.is_empty() => {
@@ -90,6 +94,8 @@ fn look_on(bytes: &[u8], mut height: u64, mut marks: Vec<u64>) -> Look {
         look.opcodes = look.opcodes.saturating_add(1);
         match code {
             b'(' => marks.push(height),
+            // No memo is that large; a lower-case word behind a line reads so.
+            b'r' if matches!(argument, [_, _, _, high] if *high >= 4) => {}
             b'p' | b'q' | b'r' | 0x94 => look.puts = look.puts.saturating_add(1),
             b'c' | 0x93 => look.globals = look.globals.saturating_add(1),
             b'i' => {

@@ -121,7 +121,10 @@ impl Arena {
     pub(super) fn tuple(&mut self, all: &[Value]) -> Value {
         let plain = self.is_short() && all.iter().all(|value| value.is_data());
         if plain {
-            return Value::Plain;
+            return match all {
+                [_, word @ Value::Text(_)] => self.word(*word),
+                _ => Value::Plain,
+            };
         }
         let mut key = ([Value::None; SHARED], all.len());
         let small = all.len() <= SHARED && all.iter().any(|value| matches!(value, Value::Global(_)));
@@ -143,6 +146,27 @@ impl Arena {
             && small
             && self.tuples.len() < SHAREABLE
         {
+            self.tuples.insert(key, id);
+        }
+        tuple
+    }
+
+    /// A pair of something that is not kept and the text `word`, which some callables are judged by: one node for all
+    /// pairs with it.
+    fn word(&mut self, word: Value) -> Value {
+        let pair = [Value::Plain, word];
+        let key = ([Value::Plain, word, Value::None, Value::None], pair.len());
+        if let Some(id) = self.tuples.get(&key) {
+            return Value::Node(*id);
+        }
+        if self.tuples.len() >= SHAREABLE {
+            return Value::Plain;
+        }
+        let tuple = self.add(Node::Tuple {
+            items: pair.into(),
+            length: 2,
+        });
+        if let Value::Node(id) = tuple {
             self.tuples.insert(key, id);
         }
         tuple
@@ -282,5 +306,23 @@ impl Arena {
             *weight += more;
             self.heaviest = self.heaviest.max(*weight);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_pair_is_kept_when_room_is_short() {
+        let mut arena = Arena::default();
+        while !arena.is_short() {
+            arena.list();
+        }
+        let word = Value::Made(0);
+        assert_eq!(arena.tuple(&[Value::None, Value::Scalar]), Value::Plain);
+        assert!(arena.word(word) == arena.word(word));
+        let kept = arena.word(word);
+        assert_eq!(arena.as_tuple(kept), Some((&[Value::Plain, word][..], 2)));
     }
 }

@@ -67,10 +67,12 @@ fn magic(head: &[u8]) -> (bool, &[u8]) {
     }
 }
 
+/// Objects that are read of one file.
+const MOST_OBJECTS: u64 = 1 << 12;
+
 fn read(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let head = input.read_up_to(0, 7)?;
     let (workspace, rest) = magic(&head);
-    let mut cursor = Cursor::new(input, input.whole());
     let prefix = if workspace { 7 } else { 2 };
     if !rest.starts_with(b"X\n") {
         out.leaf(
@@ -82,7 +84,47 @@ fn read(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         out.error(ScanError::new(ErrorCode::Unsupported, message).at(0));
         return Ok(());
     }
-    cursor.skip(prefix)?;
+    let Some(first) = object(input, Span::saturating_at(0, prefix), out)? else {
+        return Ok(());
+    };
+    if workspace {
+        return Ok(());
+    }
+    let mut end = first;
+    for _ in 1..MOST_OBJECTS {
+        if !another(input, end)? {
+            break;
+        }
+        let Some(next) = object(input, Span::saturating_at(end, 2), out)? else {
+            break;
+        };
+        end = next;
+    }
+    if end > first {
+        let span = Span::new(first, end);
+        let message = format!("{} bytes of further serialised objects follow the first", span.len());
+        out.finding(
+            Finding::new(code::TRAILING_BYTES, span, message)
+                .case("objects")
+                .key("objects"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether a serialised object starts at `at`: a key-value file keeps one behind the other.
+fn another(input: &Input<'_>, at: u64) -> Result<bool, ReadFault> {
+    let head = input.read_up_to(at, 14)?;
+    Ok(matches!(
+        *head,
+        [b'X', b'\n', 0, 0, 0, 2 | 3, 0, 2..=9, _, _, 0, 2..=9, _, _]
+    ))
+}
+
+/// Reads the object whose format mark is `mark`; where it ends, unless a rule or a limit stopped the reading.
+fn object(input: &Input<'_>, mark: Span, out: &mut Parse) -> Result<Option<u64>, ReadFault> {
+    let mut cursor = Cursor::new(input, Span::new(mark.start(), input.len()));
+    cursor.skip(mark.len())?;
     let version = cursor.u32_be()?;
     cursor.skip(8)?;
     if version == 3 {
@@ -97,26 +139,26 @@ fn read(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
         cursor.skip(u64::from(length))?;
     }
     let start = cursor.position();
-    out.leaf(Span::new(0, start), Role::Header, "header");
+    out.leaf(Span::new(mark.start(), start), Role::Header, "header");
     let mut walk = Walk::new(cursor);
     let result = walk.run();
     let end = walk.position();
     out.leaf(Span::new(start, end), Role::Data, "serialised objects");
     report(&walk.seen, out);
     match result {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Some(end)),
         Err(item::Stop::Fault(fault)) => Err(fault),
         Err(item::Stop::Malformed(span, rule)) => {
             out.malformed(span, rule);
             out.leaf(Span::new(end, input.len()), Role::Opaque, "objects that were not read");
             let message = "the objects behind a broken rule were not read";
             out.error(ScanError::new(ErrorCode::Unsupported, message).at(end));
-            Ok(())
+            Ok(None)
         }
         Err(item::Stop::Limit(span, message)) => {
             out.leaf(Span::new(end, input.len()), Role::Opaque, "objects that were not read");
             out.error(ScanError::new(ErrorCode::LimitExceeded, message).at(span.start()));
-            Ok(())
+            Ok(None)
         }
     }
 }

@@ -94,8 +94,8 @@ fn arrays(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     );
     out.leaf(cursor.skip(offsets.saturating_mul(2))?, Role::Table, "extended offsets");
     out.leaf(cursor.skip(bytes)?, Role::Strings, "extended strings");
-    // ncurses leaves up to two bytes behind some tables, whatever they are.
-    if (1..=2).contains(&cursor.remaining()) {
+    // ncurses leaves a few bytes behind some tables, whatever they are.
+    if (1..16).contains(&cursor.remaining()) {
         out.leaf(cursor.skip(cursor.remaining())?, Role::Data, "tail");
     }
     Ok(())

@@ -133,6 +133,10 @@ fn tables_of_exact_lengths_are_claimed() {
     holds("icu", &records::icu(), false);
     holds("terminfo", &records::terminfo()[..28], false);
     holds("terminfo", &records::terminfo(), false);
+    let zones = records::tzif().repeat(3);
+    assert_eq!(map(&parse("tzif", &zones)).len(), 15);
+    assert_eq!(parse("tzif", &zones).findings()[0].case, Some("objects"));
+    assert!(parse("tzif", &records::tzif()).findings().is_empty());
     holds("tzif", &records::tzif(), true);
     survives("icu", b"\x20\0\xda\x27\x14\0\0\0\0\0\x02\0CmnD");
     survives("terminfo", b"\x1a\x01\x05\0");

@@ -6,6 +6,7 @@
 //! | 4 | 16 | version (NUL, `2`, `3`, `4`), reserved |
 //! | 20 | 24 | counts of UT and standard indicators, leap seconds, transitions, types, bytes of names, big-endian |
 
+use crate::finding::{Finding, code};
 use crate::format::{Cursor, Format, Input, Parse, ReadFault};
 use crate::identify::{Match, Probe};
 use crate::ledger::{Gaps, Role};
@@ -13,6 +14,9 @@ use crate::span::Span;
 
 /// A time zone.
 pub(in crate::format) struct TzIf;
+
+/// Files that are read behind each other.
+const MOST_FILES: usize = 4096;
 
 impl Format for TzIf {
     fn id(&self) -> &'static str {
@@ -30,19 +34,42 @@ impl Format for TzIf {
 
     fn parse(&self, input: &Input<'_>, out: &mut Parse) {
         out.gaps(Gaps::Never);
-        if let Err(fault) = blocks(input, out) {
+        if let Err(fault) = files(input, out) {
             out.fault(&fault, "a block");
         }
     }
 }
 
-fn blocks(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
+/// One file, or those of all zones, one behind the other, as libraries pack them.
+fn files(input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
     let mut cursor = Cursor::new(input, input.whole());
-    let version = block(&mut cursor, out, 4)?;
+    let mut first = None;
+    for _ in 0..MOST_FILES {
+        blocks(&mut cursor, input, out)?;
+        let end = cursor.position();
+        let first = *first.get_or_insert(end);
+        if !input.read_up_to(end, 5)?.starts_with(b"TZif2") && !input.read_up_to(end, 5)?.starts_with(b"TZif3") {
+            if end > first {
+                let span = Span::new(first, end);
+                let message = format!("{} bytes of further zones follow the first", span.len());
+                out.finding(
+                    Finding::new(code::TRAILING_BYTES, span, message)
+                        .case("objects")
+                        .key("objects"),
+                );
+            }
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn blocks(cursor: &mut Cursor<'_, '_>, input: &Input<'_>, out: &mut Parse) -> Result<(), ReadFault> {
+    let version = block(cursor, out, 4)?;
     if version == 0 {
         return Ok(());
     }
-    block(&mut cursor, out, 8)?;
+    block(cursor, out, 8)?;
     let start = cursor.position();
     if cursor.u8()? != b'\n' {
         out.malformed(

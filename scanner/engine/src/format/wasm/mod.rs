@@ -19,6 +19,7 @@ mod tests;
 use self::section::{Kind, Section};
 use super::leaves::Leaves;
 use super::{Cursor, Format, Input, Parse, ReadFault};
+use crate::finding::{Finding, code};
 use crate::identify::{Match, Probe};
 use crate::ledger::Role;
 use crate::name::printable;
@@ -55,8 +56,19 @@ impl Format for Wasm {
             last: 0,
             nested: 0,
         };
-        if let Err(fault) = walk.sections() {
-            walk.out.fault(&fault, "a section");
+        match walk.sections() {
+            // An engine validates a module as a whole before anything of it runs.
+            Err(fault @ ReadFault::PastEnd { offset, .. }) if kind == Kind::Module && fault.as_error().is_none() => {
+                let cut = Span::new(offset.min(input.len()), input.len());
+                let message = "the module ends inside a section";
+                out.finding(
+                    Finding::new(code::TRUNCATED, cut, message)
+                        .case("module")
+                        .key("a section"),
+                );
+            }
+            Err(fault) => walk.out.fault(&fault, "a section"),
+            Ok(()) => {}
         }
     }
 
