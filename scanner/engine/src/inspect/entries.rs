@@ -10,6 +10,9 @@ use std::collections::HashMap;
 
 /// Names longer than this are abuse.
 const LONG: u64 = 4096;
+/// Pairs of members of one name that are read once more, and the longest of them, in bytes.
+const COMPARED: usize = 64;
+const MOST_COMPARED: u64 = 16 << 20;
 
 /// `path-traversal`, `symlink-escape`, `duplicate-entry`, `escape-sequence-name`, `special-file`.
 pub(super) struct Entries;
@@ -17,13 +20,14 @@ pub(super) struct Entries;
 impl Inspector for Entries {
     fn inspect(&self, artifact: &Closing<'_>, out: &mut Findings) {
         let mut names: HashMap<&[u8], &Entry> = HashMap::new();
+        let mut compared = 0_usize;
         let at_root = artifact.at_root;
         for fact in artifact.facts {
             match fact {
                 Fact::Entry(entry) => {
                     traversal(entry, out);
                     link(entry, at_root, out);
-                    duplicate(&mut names, entry, out);
+                    duplicate(&mut names, entry, artifact, &mut compared, out);
                     let length = u64::try_from(entry.name.len()).unwrap_or(u64::MAX);
                     unprintable("member", &entry.name, length, entry.span, out);
                 }
@@ -84,7 +88,13 @@ fn link(entry: &Entry, at_root: bool, out: &mut Findings) {
     }
 }
 
-fn duplicate<'a>(names: &mut HashMap<&'a [u8], &'a Entry>, entry: &'a Entry, out: &mut Findings) {
+fn duplicate<'a>(
+    names: &mut HashMap<&'a [u8], &'a Entry>,
+    entry: &'a Entry,
+    artifact: &Closing<'_>,
+    compared: &mut usize,
+    out: &mut Findings,
+) {
     // A directory may be listed again and again; that overwrites nothing.
     if entry.kind == EntryKind::Directory {
         return;
@@ -102,8 +112,40 @@ fn duplicate<'a>(names: &mut HashMap<&'a [u8], &'a Entry>, entry: &'a Entry, out
     .related("first member of this name", first.span)
     .evidence("name", name.clone())
     .key(name);
-    let same = first.content.is_some() && first.content == entry.content && first.kind == entry.kind;
+    let alike = first.kind == EntryKind::File && first.kind == entry.kind;
+    let same = match (first.content, entry.content) {
+        (None, None) if alike && artifact.format == "tar" && *compared < COMPARED => {
+            *compared = compared.saturating_add(1);
+            is_copy(artifact, first, entry)
+        }
+        (first_content, content) => first_content.is_some() && first_content == content && first.kind == entry.kind,
+    };
     out.push(if same { finding.case("identical") } else { finding });
+}
+
+/// Whether the contents behind the headers of two members, where an archive without checksums has them, are the same bytes.
+fn is_copy(artifact: &Closing<'_>, first: &Entry, second: &Entry) -> bool {
+    let content = |entry: &Entry| {
+        let slices = artifact.slices.iter().map(|(span, ..)| *span);
+        slices.into_iter().find(|span| span.start() == entry.span.end())
+    };
+    let (Some(first), Some(second)) = (content(first), content(second)) else {
+        return false;
+    };
+    if first.len() != second.len() || first.len() > MOST_COMPARED {
+        return false;
+    }
+    let mut at = 0_u64;
+    while at < first.len() {
+        let left = first.len().saturating_sub(at);
+        let a = artifact.bytes(first.start().saturating_add(at), left);
+        let b = artifact.bytes(second.start().saturating_add(at), left);
+        if a.is_empty() || a != b {
+            return false;
+        }
+        at = at.saturating_add(u64::try_from(a.len()).unwrap_or(u64::MAX));
+    }
+    true
 }
 
 fn unprintable(what: &str, raw: &[u8], length: u64, span: Span, out: &mut Findings) {

@@ -5,6 +5,8 @@ use crate::finding::{Finding, Findings, Value, code};
 use crate::format::language;
 use crate::sink::hosts::lookalike::{self, Oddity};
 use crate::sink::hosts::{Confidence, Disguise, Encoding, HostHit, HostKind};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -51,12 +53,21 @@ fn encoded(artifact: &Closing<'_>, out: &mut Findings) {
     let mut found: BTreeMap<&'static str, Vec<&HostHit>> = BTreeMap::new();
     let mut looked = 0_usize;
     for hit in artifact.hosts {
-        let Some(case) = hiding(artifact.format, hit) else {
+        let Some(mut case) = hiding(artifact.format, hit) else {
             continue;
         };
-        if hit.encoding == Encoding::Base64 && looked < LOOKED_AT {
+        if case == "xor" && is_brotli(artifact, hit) {
+            continue;
+        }
+        if matches!(hit.encoding, Encoding::Base64 | Encoding::Base64Wide) && looked < LOOKED_AT {
             looked = looked.saturating_add(1);
-            if is_data(artifact, hit) {
+            if case == "command" && !is_command(artifact, hit) {
+                if !is_code(artifact.format) {
+                    continue;
+                }
+                case = "base64";
+            }
+            if case == "base64" && is_data(artifact, hit) {
                 continue;
             }
         }
@@ -99,7 +110,7 @@ fn encoded(artifact: &Closing<'_>, out: &mut Findings) {
 /// Encodings that are usual in data (base64 of a source map, hexadecimal of a certificate, percent-encoding of an
 /// address inside an address) count only in scripts, where they have to be undone on purpose.
 fn hiding(format: &str, hit: &HostHit) -> Option<&'static str> {
-    let script = language::is_script(format) || format == "text";
+    let script = is_code(format);
     let likely = hit.confidence == Confidence::Likely;
     match hit.encoding {
         Encoding::Xor => Some("xor"),
@@ -110,6 +121,61 @@ fn hiding(format: &str, hit: &HostHit) -> Option<&'static str> {
         Encoding::Escaped if script => Some("escaped"),
         _ => None,
     }
+}
+
+/// Whether the URL is one of the dictionary of Brotli (RFC 7932, appendix A), which decoders in JavaScript hold under a key:
+/// the words that follow it there follow it here.
+fn is_brotli(artifact: &Closing<'_>, hit: &HostHit) -> bool {
+    const WORDS: [&[u8]; 2] = [b"://www.w3.org/shortcut icon\" href=\"", b"://www.\" alt=\""];
+    let bytes = artifact.bytes(hit.url_offset, 64);
+    let Some(key) = bytes.first().map(|first| first ^ b'h') else {
+        return false;
+    };
+    let plain: Vec<u8> = bytes.iter().map(|b| b ^ key).collect();
+    WORDS
+        .iter()
+        .any(|words| plain.get(4..).is_some_and(|rest| rest.starts_with(words)))
+}
+
+fn is_code(format: &str) -> bool {
+    language::is_script(format) || format == "text"
+}
+
+/// Whether base64 is UTF-16 from its beginning on, low byte first, as the encoded command of a shell is. The notice of a
+/// certificate and the names in a font have UTF-16 in their midst, and the high byte first.
+fn is_command(artifact: &Closing<'_>, hit: &HostHit) -> bool {
+    /// Digits of base64 in front of the URL that are looked at, and from the URL on.
+    const BACK: u64 = 16 << 10;
+    const AHEAD: u64 = 24;
+    let digit = |b: &u8| match b {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'+' | b'/' => Some(*b),
+        _ => b.is_ascii_alphanumeric().then_some(*b),
+    };
+    let inside = |b: &&u8| digit(b).is_some() || matches!(b, b'\r' | b'\n');
+    let start = hit.url_offset.saturating_sub(BACK);
+    let before = artifact.bytes(start, hit.url_offset.saturating_sub(start));
+    let run = before.iter().rev().take_while(inside).count();
+    let begin = hit.url_offset.saturating_sub(u64::try_from(run).unwrap_or(0));
+    let text = artifact.bytes(begin, hit.url_offset.saturating_add(AHEAD).saturating_sub(begin));
+    let digits: Vec<u8> = text.iter().take_while(inside).filter_map(digit).collect();
+    let letters = |skip: usize, odd: usize| {
+        let digits = digits.get(skip..).unwrap_or_default();
+        let whole = digits.len() / 4 * 4;
+        let decoded = STANDARD
+            .decode(digits.get(..whole).unwrap_or_default())
+            .unwrap_or_default();
+        let units = decoded.get(odd..).unwrap_or_default().chunks_exact(2);
+        let number = units.len();
+        let letters = units.filter(|unit| matches!(unit, [letter, 0] if *letter != 0)).count();
+        // A word in another script may stand among the letters.
+        number > 0 && letters.saturating_mul(8) >= number.saturating_mul(7)
+    };
+    // Where the beginning is further back, it does not say how the digits and the bytes are grouped.
+    let unknown = start > 0 && begin == start;
+    let (skips, odds) = if unknown { (4, 2) } else { (1, 1) };
+    (0..skips).any(|skip| (0..odds).any(|odd| letters(skip, odd)))
 }
 
 /// Whether base64 is that of a PEM or of a `data:` URL: certificates, pictures and source maps name hosts.

@@ -10,7 +10,7 @@ const MOST: usize = 64;
 /// Words of paths in which keys and tokens are made up, or given away on purpose.
 const FIXTURES: &[&str] = &[
     "test", "tests", "testing", "testdata", "fixture", "fixtures", "example", "examples", "spec", "specs", "sample",
-    "samples", "demo", "demos", "mock", "mocks", "docs", "snakeoil", "dummy",
+    "samples", "bench", "benches", "demo", "demos", "mock", "mocks", "docs", "readme", "snakeoil", "dummy",
 ];
 
 /// `embedded-secret`.

@@ -44,9 +44,9 @@ impl Inspector for TorchScript {
     }
 }
 
-/// `code/__torch__/x.py` inside an archive's own folder, or without one.
+/// `code/__torch__/x.py` inside an archive's own folder, or without one. Packages have folders called `code`, too.
 fn is_code(name: &[u8]) -> bool {
-    let inside = name.starts_with(b"code/") || memchr::memmem::find(name, b"/code/").is_some();
+    let inside = name.starts_with(b"code/__torch__") || memchr::memmem::find(name, b"/code/__torch__").is_some();
     inside && name.ends_with(b".py")
 }
 

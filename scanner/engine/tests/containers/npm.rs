@@ -69,6 +69,10 @@ fn commands_and_bundled_packages_are_looked_for() {
         &["high package-manifest bin-escape", "info package-inventory commands"],
     );
     check(
+        &bin(r#"{"a": "../index.js"}"#),
+        &["info package-inventory commands", "low package-manifest bin-inside"],
+    );
+    check(
         &bin(r#"{"../a": "index.js"}"#),
         &["high package-manifest bin-escape", "info package-inventory commands"],
     );

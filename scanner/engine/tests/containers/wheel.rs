@@ -1,6 +1,7 @@
 //! Wheels and installed packages.
 
 use crate::common::{check, errors, found, holder, scan, scan_files};
+use probity_tests::build::elf::Elf;
 use probity_tests::build::files::{Files, hex, record, wheel};
 
 const RECORD: &str = "fixture-1.0.dist-info/RECORD";
@@ -113,6 +114,26 @@ fn names_and_versions_agree() {
 }
 
 #[test]
+fn what_a_distribution_installs_may_have_been_stripped() {
+    let program = Elf::new(true, false).build();
+    let sound = wheel(&[("fixture/lib.so", &program), ("fixture/data.txt", b"data")]);
+    let text = String::from_utf8(sound.get(RECORD)).unwrap();
+    let sound = sound.with(RECORD, format!("{text}../scripts/fixture,,\n"));
+    let changed = |path: &str, data: &[u8]| sound.clone().with(path, data).below("usr/lib/python3/dist-packages");
+    let mut stripped = program.clone();
+    stripped.truncate(program.len() - 1);
+    check(&changed("fixture/data.txt", b"data"), &[]);
+    check(
+        &changed("fixture/lib.so", &stripped),
+        &["low record-mismatch distribution"],
+    );
+    check(
+        &changed("fixture/data.txt", b"x"),
+        &["medium record-mismatch digest-installed"],
+    );
+}
+
+#[test]
 fn path_files_are_told_by_what_they_run() {
     for (line, expected) in [
         ("./lib\n# import os\n", None),
@@ -126,6 +147,16 @@ fn path_files_are_told_by_what_they_run() {
     ] {
         let files = wheel(&[("fixture.pth", line.as_bytes())]);
         check(&files, expected.as_slice());
+    }
+    let inner: &[(&str, &[u8])] = &[("fixture/lib/inner.py", b"")];
+    for (line, expected) in [
+        ("fixture\nfixture\\lib\nimport inner\n", "low startup-code own-module"),
+        ("fixture\nimport inner\n", "high startup-code pth"),
+        ("x/../fixture/lib\nimport inner\n", "high startup-code pth"),
+        ("fixture/lib\nimport inner; exec('pass')\n", "high startup-code pth"),
+    ] {
+        let files = wheel(&[inner, &[("fixture.pth", line.as_bytes())]].concat());
+        check(&files, &[expected]);
     }
     check(
         &Files::of(&[("src/a.pth", b"import os; os.system('true')\n")]),

@@ -183,13 +183,19 @@ impl Package<'_, '_> {
             let key = format!("{} bin {}", shown(&self.manifest.path), shown(name.as_bytes()));
             // npm makes a target relative to the package before it links it; that it tries to leave says enough.
             if target.split(['/', '\\']).any(|level| level == "..") && leaves(target) {
+                let inside = join(self.manifest.folder(), target.trim_start_matches("../").as_bytes());
+                let case = if self.container.has(&inside) {
+                    "bin-inside"
+                } else {
+                    "bin-escape"
+                };
                 let message = format!(
                     "the command {} of {} is {shown_target}, outside of it",
                     shown(name.as_bytes()),
                     self.name()
                 );
                 let finding = self.container.finding(code::PACKAGE_MANIFEST, self.manifest, message);
-                out.push(finding.case("bin-escape").key(key));
+                out.push(finding.case(case).key(key));
                 continue;
             }
             if name.contains(['/', '\\']) && !name.starts_with('@') {

@@ -74,7 +74,10 @@ fn pth(container: &Container<'_>, sites: &BTreeSet<&[u8]>, member: &Member<'_>, 
             .iter()
             .any(|line| python::acts(line).iter().any(|act| !act.deferred));
         if acts { "acts" } else { "elsewhere" }
-    } else if lines.iter().all(|line| imports_own(container, member, line)) {
+    } else if lines
+        .iter()
+        .all(|line| imports_own(container, &folders(member, text), line))
+    {
         "own-module"
     } else {
         "pth"
@@ -144,8 +147,24 @@ fn is_namespace(line: &[u8], start: &[u8]) -> bool {
         && !calls.iter().any(|call| text.contains(call))
 }
 
-/// `import a.b`, perhaps with a call of what it imported behind it, of a module that the container holds beside the file.
-fn imports_own(container: &Container<'_>, member: &Member<'_>, line: &[u8]) -> bool {
+/// The folders that a path file puts on the path before its imports are executed: its own, and those of its other lines.
+fn folders(member: &Member<'_>, text: &[u8]) -> Vec<Vec<u8>> {
+    const MOST: usize = 64;
+    let lines = text.split(|b| matches!(b, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    let paths = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"import"));
+    let mut folders = vec![member.folder().to_vec()];
+    for path in paths.take(MOST) {
+        let path: Vec<u8> = path.iter().map(|b| if *b == b'\\' { b'/' } else { *b }).collect();
+        if !path.split(|b| *b == b'/').any(|level| level == b"..") {
+            folders.push(super::join(member.folder(), &path));
+        }
+    }
+    folders
+}
+
+/// `import a.b`, perhaps with a call of what it imported behind it, of a module that the container holds in one of the
+/// `folders` on the path.
+fn imports_own(container: &Container<'_>, folders: &[Vec<u8>], line: &[u8]) -> bool {
     let Ok(line) = std::str::from_utf8(line) else {
         return false;
     };
@@ -159,8 +178,10 @@ fn imports_own(container: &Container<'_>, member: &Member<'_>, line: &[u8]) -> b
     let Some(first) = module.split('.').next().filter(|_| dotted(module) && calls) else {
         return false;
     };
-    let base = super::join(member.folder(), first.as_bytes());
-    container.has(&base) || container.has(&[&base[..], b".py"].concat())
+    folders.iter().any(|folder| {
+        let base = super::join(folder, first.as_bytes());
+        container.has(&base) || container.has(&[&base[..], b".py"].concat())
+    })
 }
 
 fn customize(container: &Container<'_>, member: &Member<'_>, out: &mut Outcome<'_>) {

@@ -32,13 +32,21 @@ impl Inspection for Wheel {
                 container,
                 info,
                 site,
-                packed: alone && container.has(&at(info, b"WHEEL")) && !container.has(&at(info, b"INSTALLER")),
+                packed: alone
+                    && !is_installed(site)
+                    && container.has(&at(info, b"WHEEL"))
+                    && !container.has(&at(info, b"INSTALLER")),
             };
             package.names(out);
             package.record(out);
             package.entry_points(out);
         }
     }
+}
+
+/// Whether packages are installed in `site`, by its name: no wheel holds its metadata below such a folder.
+fn is_installed(site: &[u8]) -> bool {
+    matches!(split(site).1, b"site-packages" | b"dist-packages")
 }
 
 /// One `.dist-info` folder.
@@ -286,7 +294,13 @@ impl Package<'_, '_> {
         let (stated, in_hexadecimal) = stated(digest);
         seen.hexadecimal = seen.hexadecimal.saturating_add(u64::from(in_hexadecimal));
         if stated != Some(found) {
-            let case = if self.packed { "digest" } else { "digest-installed" };
+            // Distributions strip programs after RECORD was written; their packages have digests of their own.
+            let stripped = split(self.site).1 == b"dist-packages" && member.format() == "elf";
+            let case = match (self.packed, stripped) {
+                (true, _) => "digest",
+                (false, true) => "distribution",
+                (false, false) => "digest-installed",
+            };
             let message = format!("{name} does not have the digest that RECORD gives");
             let finding = self
                 .container

@@ -43,6 +43,8 @@ fn nonfinite(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
         && (numbers.infinite.0 == 0 || numbers.infinite.1 == 0);
     let case = if tensor.is_buffer() || mask {
         "mask"
+    } else if is_measured(tensor, dtype, count, numbers.values) {
+        "measured"
     } else if numbers.nan > 0 {
         "nan"
     } else {
@@ -64,6 +66,13 @@ fn nonfinite(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
     out.push(finding);
 }
 
+/// Whether the numbers are rather measurements than weights: an array of NumPy without a name, in double precision or
+/// with more than a hundredth of such values, as tables with gaps have them.
+fn is_measured(tensor: &Tensor<'_>, dtype: Dtype, such: u64, of: u64) -> bool {
+    let all_over = of >= tensors().magnitude.least_elements && such.saturating_mul(100) > of;
+    tensor.name == crate::format::UNNAMED_ARRAY && (dtype == Dtype::F64 || all_over)
+}
+
 fn magnitude(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &mut Findings) {
     let limits = tensors().magnitude;
     if numbers.large == 0 {
@@ -79,6 +88,7 @@ fn magnitude(tensor: &Tensor<'_>, numbers: &TensorNumbers, dtype: Dtype, out: &m
     let few = numbers.large.saturating_mul(limits.outlier_share) <= numbers.values;
     let weight = numbers.elements >= limits.least_elements && tensor.is_weight();
     let case = match (weight, few && towers) {
+        (true, true) if is_measured(tensor, dtype, numbers.large, numbers.values) => "large",
         (true, true) => "outlier",
         (true, false) => "large",
         (false, _) => "other",
