@@ -188,15 +188,13 @@ fn members_are_asked_about_ahead_with_the_same_result() {
 #[test]
 fn a_member_that_was_read_at_once_is_compared_as_a_whole() {
     let bytes = members();
-    let text = bytes.windows(7).rposition(|w| w == b"const a").unwrap();
+    // In the middle of a text in the middle: neither a header nor what tells what the archive is.
+    let half = &bytes[..bytes.len() / 2];
+    let text = half.windows(7).rposition(|w| w == b"const a").unwrap();
     for jobs in [1, 2] {
-        // Behind what tells what it is, in what is searched for tags.
-        check(
-            &bytes,
-            Fault::FirstOtherAt(text as u64),
-            jobs,
-            ErrorCode::ChangedDuringScan,
-        );
+        let root = &examine(&bytes, Fault::FirstOtherAt(text as u64), jobs)[0];
+        let changed = root.errors.iter().any(|e| e.code == ErrorCode::ChangedDuringScan);
+        assert!(!root.complete && changed, "{:?}", root.errors);
     }
 }
 

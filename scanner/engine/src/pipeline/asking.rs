@@ -24,7 +24,7 @@ const TEXT: u64 = 8 << 20;
 /// Artifacts that are asked about ahead, and the bytes they may have all together, which bounds what is held.
 const MOST: usize = 512;
 const BYTES: u64 = 16 << 20;
-/// Fewer artifacts or bytes than this are not worth a thread.
+/// Fewer artifacts than this are not worth a thread, nor less bytes than this of fewer than can be asked about at once.
 const FEW: usize = 8;
 const LITTLE: u64 = 1 << 20;
 
@@ -105,7 +105,7 @@ impl<'p, 'c> Asking<'p, 'c> {
             }
             (open, bytes) = (open.saturating_add(1), all);
         }
-        if open < FEW || bytes < LITTLE {
+        if open < FEW || bytes < LITTLE && open < MOST {
             return;
         }
         let Some(queue) = queue.get_mut(queue.len().saturating_sub(open)..) else {

@@ -188,6 +188,10 @@ impl Scanner {
 
 /// What one item gave. Nearly always it is one artifact, which lies in the list of all: 100,000 files do not stand in
 /// memory once as lists of one and once as a whole.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "behind a pointer each would be copied from there into the list of all"
+)]
 pub(super) enum Found {
     One(Artifact),
     Many(Vec<Artifact>),
