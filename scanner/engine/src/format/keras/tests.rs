@@ -146,10 +146,7 @@ fn objects_outside_keras_are_told_by_what_they_are() {
             object("my_package.layers", "Attention", "{}"),
             "config-object unknown medium",
         ),
-        (
-            object("keras_hub.layers", "Attention", "{}"),
-            "config-object foreign low",
-        ),
+        (object("kapre.layers", "Attention", "{}"), "config-object foreign low"),
         (
             legacy("TFOpLambda", r#"{"name": "op", "function": "io.write_file"}"#),
             "config-object loader critical",
@@ -241,7 +238,7 @@ fn files_that_a_configuration_names_are_told_by_where_they_are() {
         ),
         (
             object("keras.layers", "Dense", r#"{"vocabulary": "/etc/passwd"}"#),
-            vec![],
+            vec!["planted-text place medium"],
         ),
     ] {
         assert_eq!(found(model(std::slice::from_ref(&layer))), expected, "{layer}");

@@ -81,7 +81,7 @@ fn custom_operators_are_inventory_and_flex_ones_are_what_they_stand_for() {
     check("FlexReadFile", &["unsafe-operator read", "custom-operator custom"]);
     check("FlexWriteFile", &["unsafe-operator write", "custom-operator custom"]);
     check("FlexPyFunc", &["unsafe-operator code", "custom-operator custom"]);
-    check("ReadFile", &["custom-operator custom"]);
+    check("ReadFile", &["custom-operator foreign"]);
 }
 
 #[test]
