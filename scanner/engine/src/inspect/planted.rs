@@ -57,7 +57,8 @@ const COMMAND: &str = r#"(?x)
 "#;
 /// Serialised calls as they stand: a pickle's opcodes, and symbols of R that run programs.
 const SERIALISED: &str = r"(?x)
-    c(?:os|posix|nt|subprocess|pty|runpy|commands)\n[a-zA-Z_]{2,20}\n
+    c(?:os|posix|nt)\n(?:system|popen|startfile|posix_spawnp?|(?:exec|spawn)[lv][pe]*)\n
+  | c(?:subprocess|pty|runpy|commands)\n[a-zA-Z_]{3,20}\n
   | c(?:builtins|__builtin__)\n(?:eval|exec|compile|__import__|getattr)\n
   | \x8c[\x02-\x0b](?:os|posix|nt|subprocess|builtins|pty|runpy)\x94?\x8c[\x02-\x0c](?:system|popen|Popen|eval|exec|run|call|check_output|spawn|run_path|__import__)\x94?\x93
   | \x00\x00\x00\x01\x00\x04\x00[\x00-\xff]\x00\x00\x00[\x05-\x0d](?:system|system2|shell\.exec|dyn\.load|download\.file)\x00\x00
@@ -525,6 +526,7 @@ mod tests {
             ("curl https://example.org/model.bin -o model.bin", &[]),
             ("{{ message.content }}", &[]),
             ("cposix\nsystem\n", &["payload"]),
+            ("cos\ncoser\n", &[]),
             ("\"/etc/passwd\"", &["place"]),
             ("../../../etc/x", &["place"]),
             ("/tmp/libx.so", &["place"]),
