@@ -48,6 +48,11 @@ pub static UNSEEN: &[Unseen] = &[
         "they cannot be told from other words; keys that parse and tokens with a checksum or a form are told everywhere",
     ),
     unseen(
+        "texts under a layer without a mark of its own: raw deflate, Base64 backwards, a key",
+        "pickles, metadata",
+        "any bytes are such a layer; what undoes it is a call, and calls are told",
+    ),
+    unseen(
         "hosts under longer keys, or encoded twice",
         "all",
         "one byte of exclusive or and one encoding are undone; what a program computes, only running it would show",
