@@ -214,6 +214,10 @@ fn unusual(source: &str) -> Vec<(&'static str, Span, String)> {
                     }
                 }
                 let root = words.split('.').next().unwrap_or_default();
+                // A class is named where a member is declared, too.
+                if words.starts_with("__torch__.torch.classes.") && is_foreign(words) {
+                    add("foreign", at, words);
+                }
                 if behind.starts_with('(') {
                     if INTERPRETER.contains(&words) || (words.contains('.') && MODULES.contains(&root)) {
                         add("imports", at, words);
@@ -301,6 +305,12 @@ mod tests {
             ),
             ("ops.aten.save(x, \"/data/y\")", "files", "ops.aten.save"),
             ("torch.ops.load_library(\"x.so\")", "files", "torch.ops.load_library"),
+            (
+                "h : __torch__.torch.classes.acme.Own",
+                "foreign",
+                "__torch__.torch.classes.acme.Own",
+            ),
+            ("_0 = ops.acme.run(x)", "foreign", "ops.acme.run"),
         ] {
             assert_eq!(told(source), [(case, words.to_owned())], "{source}");
         }
