@@ -174,7 +174,7 @@ fn objects_of_a_key_value_file_are_read_one_by_one() {
         told("db", both.clone(), "trailing-bytes"),
         ["low trailing-bytes objects"]
     );
-    let evil = [rds::sample(), rds::evaluated()].concat();
+    let evil = [rds::sample(), rds::captured()].concat();
     let report = SCANNER.scan_bytes("db", evil);
     assert!(
         report.artifacts[0]
