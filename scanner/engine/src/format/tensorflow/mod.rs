@@ -95,10 +95,6 @@ fn fits(view: &View<'_, '_, '_>, schema: &'static Message) -> bool {
         ("keras.SavedObject", "identifier", Seen::Text(text, _)) if text.starts_with(b"_tf_keras_") => {
             objects = objects.saturating_add(1);
         }
-        // No loader takes such a name; another message has bytes there.
-        ("NodeDef", "name", Seen::Text(text, _)) if text.len() >= 1024 && !is_text(text) => {
-            odd = odd.saturating_add(1 << 16);
-        }
         // These hold any bytes.
         ("AttrValue" | "AttrValue.ListValue" | "TensorProto" | "CollectionDef.BytesList", ..) => {}
         (_, _, Seen::Text(text, _)) if !is_text(text) => odd = odd.saturating_add(1),
