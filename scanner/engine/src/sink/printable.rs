@@ -290,12 +290,8 @@ mod tests {
             let mut bytes = Vec::new();
             for (noise, text, wide) in parts {
                 bytes.extend(std::iter::repeat_n(0x9au8, noise));
-                for _ in 0..text {
-                    bytes.push(b'a');
-                    if wide {
-                        bytes.push(0);
-                    }
-                }
+                let character: &[u8] = if wide { b"a\0" } else { b"a" };
+                bytes.extend(character.repeat(text));
             }
             let within = cut.min(bytes.len())..bytes.len().saturating_sub(end).max(cut.min(bytes.len()));
             prop_assert_eq!(covered(&bytes, within.clone()), expected(&bytes, &within));
@@ -307,7 +303,7 @@ mod tests {
         ) {
             let within = 0..bytes.len();
             prop_assert_eq!(covered(&bytes, within.clone()), expected(&bytes, &within));
-            let full = |at: usize| bytes.get(at..at + BLOCK).is_some_and(|b| b.iter().all(|b| is_printable(*b)));
+            let full = |at: usize| bytes.get(at..at.saturating_add(BLOCK)).is_some_and(|b| b.iter().all(|b| is_printable(*b)));
             prop_assert_eq!(full_block(&bytes, 0), (0..bytes.len()).step_by(BLOCK).find(|at| full(*at)));
         }
     }

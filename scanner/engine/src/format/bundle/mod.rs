@@ -23,7 +23,6 @@ pub(super) mod deno;
 pub(super) mod dotnet;
 pub(super) mod eszip;
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "fixtures are small and trusted")]
 mod eszip_tests;
 mod inflate;
 pub(super) mod nexe;

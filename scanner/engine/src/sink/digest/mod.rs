@@ -157,7 +157,7 @@ mod tests {
                 spans.iter().map(|(a, b)| (*a.min(b).min(&bytes.len()), *a.max(b).min(&bytes.len()))).collect();
             let mut sinks = vec![DigestSink::default(); spans.len()];
             for start in (0..bytes.len()).step_by(tile) {
-                let end = (start + tile).min(bytes.len());
+                let end = start.saturating_add(tile).min(bytes.len());
                 let pieces = spans.iter().map(|(a, b)| &bytes[(*a).clamp(start, end)..(*b).clamp(start, end)]);
                 DigestSink::feed_all(sinks.iter_mut().zip(pieces));
             }

@@ -143,11 +143,12 @@ mod sha {
             lanes[0].words = load(block);
             lanes[1].words = load(other);
             let (first, later) = CONSTANTS.split_at(4);
-            for (nth, constants) in first.iter().enumerate() {
+            let [one, other] = &mut lanes;
+            let words = one.words.into_iter().zip(other.words);
+            for ((words, more), constants) in words.zip(first) {
                 let constants = row(constants);
-                for lane in &mut lanes {
-                    four_rounds(lane, lane.words[nth], constants);
-                }
+                four_rounds(one, words, constants);
+                four_rounds(other, more, constants);
             }
             for constants in later {
                 let constants = row(constants);
