@@ -62,7 +62,11 @@ impl Sink {
             Sink::Magic(sink) => sink.feed(offset, bytes),
             Sink::Patterns(sink) => sink.feed(offset, bytes),
             Sink::Secrets(sink) => sink.feed(offset, bytes),
-            Sink::Signed(sink, _) => sink.feed(offset, bytes),
+            Sink::Signed(sink, _) => {
+                let mut digests = Vec::new();
+                sink.feed_beside(offset, bytes, &mut digests);
+                DigestSink::feed_all(digests);
+            }
             Sink::Tensor(tensor) => tensor.1.feed(bytes),
             Sink::TensorDigest(tensor) => tensor.1.feed(bytes),
             Sink::Text(sink) => sink.feed(offset, bytes),

@@ -135,10 +135,10 @@ fn balance(length: u64, plan: &mut Plan) {
     longest(&mut tensors);
     let (mut hashing, mut hashed) = (0u64, false);
     for tap in digests.into_iter().chain(tensors) {
-        let is_digest = matches!(tap.sink, Sink::Digest(_));
+        let is_digest = matches!(tap.sink, Sink::Digest(_) | Sink::Signed(..));
         let cost = match tap.sink {
             Sink::Tensor(_) => TENSOR,
-            Sink::Digest(_) if hashed => HASH_BESIDE_ANOTHER,
+            Sink::Digest(_) | Sink::Signed(..) if hashed => HASH_BESIDE_ANOTHER,
             _ => HASH,
         };
         let cost = tap.span.len().saturating_mul(cost);
@@ -280,6 +280,7 @@ impl<'a> Feeder<'a> {
             if let Some(piece) = bytes.get(from..to) {
                 match &mut tap.sink {
                     Sink::Digest(sink) => digests.push((sink, piece)),
+                    Sink::Signed(sink, _) => sink.feed_beside(cut.start(), piece, &mut digests),
                     sink => sink.feed(cut.start(), piece),
                 }
             }

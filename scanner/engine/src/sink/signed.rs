@@ -1,5 +1,6 @@
 //! What a signature is over, computed as the bytes pass: digests of several spans, digests of pages, the sum of a PE image.
 
+use crate::sink::DigestSink;
 use crate::span::Span;
 use crate::verify::algorithm::Algorithm;
 use crate::verify::{Outcome, Pages, Request};
@@ -32,7 +33,7 @@ impl SignedSink {
                     return None;
                 }
                 Self::Digest(OrderedSink {
-                    state: algorithm.begin(),
+                    state: Running::new(*algorithm),
                     spans: spans.iter().map(|s| s.shifted(base)).collect(),
                     next: 0,
                     zeros: *zeros,
@@ -51,7 +52,7 @@ impl SignedSink {
                 pad: *pad,
                 kept: (*kept).min(algorithm.length()),
                 expected: expected.clone(),
-                state: algorithm.begin(),
+                open: Vec::new(),
                 filled: 0,
                 result: Pages::default(),
             }),
@@ -63,11 +64,17 @@ impl SignedSink {
         })
     }
 
-    /// Takes the next bytes, which stand at `offset`.
-    pub(crate) fn feed(&mut self, offset: u64, bytes: &[u8]) {
+    /// Takes the next bytes, which stand at `offset`, but for what is left to do in `work`: digests that can be computed
+    /// beside others.
+    pub(crate) fn feed_beside<'a>(
+        &'a mut self,
+        offset: u64,
+        bytes: &'a [u8],
+        work: &mut Vec<(&'a mut DigestSink, &'a [u8])>,
+    ) {
         match self {
-            Self::Digest(sink) => sink.feed(offset, bytes),
-            Self::Pages(sink) => sink.feed(bytes),
+            Self::Digest(sink) => sink.feed_beside(offset, bytes, work),
+            Self::Pages(sink) => sink.feed_beside(bytes, work),
             Self::Sum(sink) => sink.feed(offset, bytes),
         }
     }
@@ -91,39 +98,90 @@ fn part(offset: u64, bytes: &[u8], span: Span) -> &[u8] {
     bytes.get(from..to).unwrap_or_default()
 }
 
+const ZEROS: [u8; 4096] = [0; 4096];
+
 /// Zeros after what was digested.
 pub(crate) fn zeros(state: &mut Context, mut count: u64) {
-    const SOME: [u8; 4096] = [0; 4096];
     while count > 0 {
-        let now = usize::try_from(count).unwrap_or(usize::MAX).min(SOME.len());
-        state.update(SOME.get(..now).unwrap_or_default());
+        let now = usize::try_from(count).unwrap_or(usize::MAX).min(ZEROS.len());
+        state.update(ZEROS.get(..now).unwrap_or_default());
         count = count.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
+    }
+}
+
+/// A digest that is not finished.
+enum Running {
+    /// One that can be computed beside others.
+    Sha256(DigestSink),
+    Other(Context),
+}
+
+impl Running {
+    fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(DigestSink::default()),
+            _ => Self::Other(algorithm.begin()),
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(sink) => sink.feed(bytes),
+            Self::Other(context) => context.update(bytes),
+        }
+    }
+
+    /// Takes `bytes`, or leaves them to be taken beside others.
+    fn feed_beside<'a>(&'a mut self, bytes: &'a [u8], work: &mut Vec<(&'a mut DigestSink, &'a [u8])>) {
+        match self {
+            Self::Sha256(sink) => work.push((sink, bytes)),
+            Self::Other(context) => context.update(bytes),
+        }
+    }
+
+    fn zeros(&mut self, mut count: u64) {
+        while count > 0 {
+            let now = usize::try_from(count).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.feed(ZEROS.get(..now).unwrap_or_default());
+            count = count.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Sha256(sink) => sink.finish().to_vec(),
+            Self::Other(context) => context.finish().as_ref().to_vec(),
+        }
     }
 }
 
 /// A digest over ascending spans.
 pub(crate) struct OrderedSink {
-    state: Context,
+    state: Running,
     spans: Vec<Span>,
     next: usize,
     zeros: u64,
 }
 
 impl OrderedSink {
-    fn feed(&mut self, offset: u64, bytes: &[u8]) {
+    fn feed_beside<'a>(&'a mut self, offset: u64, bytes: &'a [u8], work: &mut Vec<(&'a mut DigestSink, &'a [u8])>) {
         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        // Parts of one digest are taken one behind the other: only the last can wait.
+        let mut last: &[u8] = &[];
         while let Some(span) = self.spans.get(self.next).copied().filter(|s| s.start() < end) {
-            self.state.update(part(offset, bytes, span));
+            self.state.feed(last);
+            last = part(offset, bytes, span);
             if span.end() > end {
-                return;
+                break;
             }
             self.next = self.next.saturating_add(1);
         }
+        self.state.feed_beside(last, work);
     }
 
     fn finish(mut self) -> Vec<u8> {
-        zeros(&mut self.state, self.zeros);
-        self.state.finish().as_ref().to_vec()
+        self.state.zeros(self.zeros);
+        self.state.finish()
     }
 }
 
@@ -134,32 +192,57 @@ pub(crate) struct PageSink {
     pad: bool,
     kept: usize,
     expected: Vec<u8>,
-    state: Context,
+    /// Pages whose digest is not held against what is stated yet; all but the last are whole.
+    open: Vec<Running>,
+    /// Bytes of the last of them.
     filled: u64,
     result: Pages,
 }
 
 impl PageSink {
-    fn feed(&mut self, mut bytes: &[u8]) {
+    /// Pages that are computed at once.
+    const MOST: usize = 64;
+
+    fn feed_beside<'a>(&'a mut self, mut bytes: &'a [u8], work: &mut Vec<(&'a mut DigestSink, &'a [u8])>) {
+        self.settle();
+        let mut parts: Vec<&[u8]> = Vec::new();
         while !bytes.is_empty() {
+            if self.open.is_empty() || self.filled >= self.page {
+                if self.open.len() >= Self::MOST {
+                    // Small pages: these have to be done with before there can be more.
+                    for (state, part) in self.open.iter_mut().zip(parts.drain(..)) {
+                        state.feed(part);
+                    }
+                    self.settle();
+                }
+                self.open.push(Running::new(self.algorithm));
+                self.filled = 0;
+            }
             let room = usize::try_from(self.page.saturating_sub(self.filled)).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.state.update(now);
             self.filled = self.filled.saturating_add(u64::try_from(now.len()).unwrap_or(u64::MAX));
-            if self.filled >= self.page {
-                self.turn();
-            }
+            parts.push(now);
             bytes = later;
+        }
+        for (state, part) in self.open.iter_mut().zip(parts) {
+            state.feed_beside(part, work);
         }
     }
 
-    fn turn(&mut self) {
-        let state = std::mem::replace(&mut self.state, self.algorithm.begin());
-        self.filled = 0;
+    /// Holds the whole pages against what is stated.
+    fn settle(&mut self) {
+        let rest = if self.filled < self.page { self.open.pop() } else { None };
+        for state in std::mem::take(&mut self.open) {
+            self.turn(state);
+        }
+        self.open.extend(rest);
+    }
+
+    fn turn(&mut self, state: Running) {
         let number = self.result.count;
         let at = usize::try_from(number).ok().and_then(|n| n.checked_mul(self.kept));
         let stated = at.and_then(|at| self.expected.get(at..at.checked_add(self.kept)?));
-        if stated.is_none() || stated != state.finish().as_ref().get(..self.kept) {
+        if stated.is_none() || stated != state.finish().get(..self.kept) {
             self.result.wrong = self.result.wrong.saturating_add(1);
             if self.result.first_wrong.len() < Pages::MOST {
                 self.result.first_wrong.push(number);
@@ -169,11 +252,12 @@ impl PageSink {
     }
 
     fn finish(mut self) -> Pages {
-        if self.filled > 0 {
+        self.settle();
+        if let Some(mut state) = self.open.pop() {
             if self.pad {
-                zeros(&mut self.state, self.page.saturating_sub(self.filled));
+                state.zeros(self.page.saturating_sub(self.filled));
             }
-            self.turn();
+            self.turn(state);
         }
         self.result
     }
@@ -249,7 +333,9 @@ mod tests {
             let whole = Span::saturating_at(at, piece.len() as u64);
             let cut = hull.intersect(whole);
             if !cut.is_empty() {
-                sink.feed(cut.start(), part(at, piece, cut));
+                let mut work = Vec::new();
+                sink.feed_beside(cut.start(), part(at, piece, cut), &mut work);
+                DigestSink::feed_all(work);
             }
             at += piece.len() as u64;
         }
