@@ -201,10 +201,37 @@ impl Inspector for Planted {
             if skipped || (leaf.role == Role::Code && !pickle) {
                 continue;
             }
-            let text = read(artifact, leaf.span, left);
+            let mut text = read(artifact, leaf.span, left);
+            if artifact.format == "paddle" {
+                blank_call_stacks(&mut text);
+            }
             left = left.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
             search(&text, leaf.span.start(), &quiet, &mut told, out);
         }
+    }
+}
+
+/// Blanks the attributes in which Paddle notes the lines of source that called an operator: `op_callstack`, and behind its
+/// name and type (field 2) the strings of field 8 of `OpDesc.Attr` in framework.proto.
+fn blank_call_stacks(text: &mut [u8]) {
+    const NAME: &[u8] = b"op_callstack\x10";
+    let mut from = 0usize;
+    while let Some(found) = memchr::memmem::find(text.get(from..).unwrap_or_default(), NAME) {
+        // The name, and the byte of the type.
+        let mut at = from.saturating_add(found).saturating_add(NAME.len()).saturating_add(1);
+        while let Some([0x42, low, rest @ ..]) = text.get(at..) {
+            let (length, head) = match (low, rest.first()) {
+                (0..=0x7f, _) => (usize::from(*low), 2usize),
+                (_, Some(high @ 0..=0x7f)) => (usize::from(*low & 0x7f) | (usize::from(*high) << 7), 3),
+                _ => break,
+            };
+            let start = at.saturating_add(head);
+            let end = start.saturating_add(length);
+            let Some(line) = text.get_mut(start..end) else { break };
+            line.fill(b' ');
+            at = end;
+        }
+        from = at.min(text.len());
     }
 }
 
@@ -486,6 +513,35 @@ mod tests {
         let mut cases: Vec<&'static str> = out.close().iter().filter_map(|f| f.case).collect();
         cases.dedup();
         cases
+    }
+
+    #[test]
+    fn lines_that_called_an_operator_of_paddle_are_not_its_text() {
+        let line = b"    exec(compile(contents+\"\\n\", file, 'exec'), glob, loc)\n";
+        let long = [&b"  File \"/data/model.py\", line 7"[..], &[b' '; 120]].concat();
+        let attribute = |name: &[u8]| {
+            let mut bytes = [name, b"\x10\x05\x42"].concat();
+            bytes.push(u8::try_from(line.len()).unwrap());
+            bytes.extend(line);
+            bytes.extend([
+                0x42,
+                u8::try_from(long.len() & 0x7f).unwrap() | 0x80,
+                u8::try_from(long.len() >> 7).unwrap(),
+            ]);
+            bytes.extend(&long);
+            bytes.extend(b"\x22\x05after");
+            bytes
+        };
+        let mut stack = attribute(b"op_callstack");
+        blank_call_stacks(&mut stack);
+        assert_eq!(cases(&stack), [""; 0]);
+        assert!(stack.ends_with(b"\x22\x05after"));
+        let mut other = attribute(b"op_namescope");
+        blank_call_stacks(&mut other);
+        assert_eq!(cases(&other), ["command"]);
+        let mut cut = b"op_callstack\x10\x05\x42\xff".to_vec();
+        blank_call_stacks(&mut cut);
+        assert_eq!(cut, b"op_callstack\x10\x05\x42\xff");
     }
 
     #[test]
