@@ -1,4 +1,4 @@
-//! The progress bar: bytes, files, rate and current name, on a terminal's standard error only.
+//! The progress bar: bytes, rate, time left, files and current name, on a terminal's standard error only.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use probity_engine::pipeline::Progress;
@@ -23,7 +23,7 @@ impl Bar {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template(
-            "{bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {prefix} {wide_msg}",
+            "{bar:20} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left {prefix} {wide_msg}",
         );
         if let Ok(style) = style {
             bar.set_style(style);
