@@ -34,7 +34,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "bundle-inventory",
-        "info asar=info bun=info deno=info dotnet=info nexe=info node-sea=info pkg=info pyinstaller=info",
+        "info asar=info bun=info deno=info dotnet=info eszip=info nexe=info node-sea=info pkg=info pyinstaller=info",
     ),
     (
         "bundled-code",
@@ -44,7 +44,7 @@ const CODES: &[(&str, &str)] = &[
     ("config-lambda", "medium code=medium named=low"),
     (
         "config-object",
-        "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unlisted=low unknown=medium",
+        "critical dangerous=critical foreign=low loader=critical nested=medium registered=info stdlib=critical unknown=medium unlisted=low",
     ),
     (
         "config-resource",
