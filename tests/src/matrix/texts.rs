@@ -12,7 +12,7 @@ const URL: &str = "https://h.example.com/a";
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
     row(HIDDEN, "ELF", ("encoded-host", "xor"), Built("URL under the key 0x5a", || under_key(URL, 0x5a)), Built("the same under no key", || under_key(URL, 0))),
-    row(HIDDEN, "script, in pieces", ("encoded-host", "joined"), Built("\"https://h.exa\" + \"mple.com/a\"", || script("\"https://h.exa\" + \"mple.com/a\"")), Built("a path joined to a host", || script("\"https://h.example.com\" + \"/a\""))),
+    row(HIDDEN, "script, in pieces", ("encoded-host", "joined"), Built("a host in two literals that are joined", || script("\"https://h.exa\" + \"mple.com/a\"")), Built("a path joined to a host", || script("\"https://h.example.com\" + \"/a\""))),
     row(HIDDEN, "script, command of PowerShell", ("encoded-host", "command"), Built("base64 of UTF-16", || command("iwr https://h.example.com/a")), Built("base64 of a command without a URL", || command("Get-Date -Format o"))),
     row(HIDDEN, "script, base64", ("encoded-host", "base64"), Built("base64 of a URL", || in_base64(URL)), Built("base64 of a sentence", || in_base64("a sentence about https"))),
     row(HIDDEN, "script, hexadecimal", ("encoded-host", "hex"), Built("hexadecimal of a URL", || in_hex(URL)), Built("hexadecimal of https alone", || in_hex("https"))),
