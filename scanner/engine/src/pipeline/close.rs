@@ -221,7 +221,7 @@ fn share_out(ctx: &Context<'_>, tree: &Tree, plan: Option<Plan>, owners: &Owners
                     mine.errors
                         .push(ScanError::new(ErrorCode::LimitExceeded, message).at(at));
                 }
-                let executables: Vec<MagicHit> = quiet::executables(tap.span.start(), &scan).collect();
+                let executables: Vec<MagicHit> = quiet::executables(tap.span, &scan).collect();
                 mine.tensors.push(SweptTensor {
                     span: lowered(tap.span, start),
                     spec,

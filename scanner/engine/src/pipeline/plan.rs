@@ -78,6 +78,8 @@ impl Sink {
 pub(super) struct Plan {
     pub(super) digests: Vec<Tap>,
     pub(super) others: Vec<Tap>,
+    /// Bytes that the searches for hosts and secrets hardly cost anything in.
+    pub(super) quiet: u64,
     /// What will not be looked at, and by which node that is told.
     pub(super) errors: Vec<(usize, ScanError)>,
 }
@@ -134,24 +136,26 @@ pub(super) fn plan(
         });
     }
     let quiet = Quiet::of(&others);
+    let numbers = quiet
+        .numbers
+        .iter()
+        .fold(0u64, |sum, span| sum.saturating_add(span.len()));
     let hosts = HostSink::with_owners(MOST_HOSTS, owners.boundaries()).quiet_in(quiet.numbers.clone());
     others.push(Tap {
         span: whole,
         owner: 0,
         sink: Sink::Hosts(Box::new(hosts)),
     });
-    for span in quiet.outside(length) {
-        others.push(Tap {
-            span,
-            owner: 0,
-            sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS))),
-        });
-    }
     let secrets = SecretSink::with_owners(MOST_SECRETS, owners.boundaries()).quiet_in(quiet.numbers);
     others.push(Tap {
         span: whole,
         owner: 0,
         sink: Sink::Secrets(Box::new(secrets)),
+    });
+    others.push(Tap {
+        span: whole,
+        owner: 0,
+        sink: Sink::Magic(Box::new(MagicSink::new(MOST_MAGICS).quiet_in(quiet.elements))),
     });
     if let Some(patterns) = patterns {
         others.push(Tap {
@@ -166,6 +170,7 @@ pub(super) fn plan(
     Plan {
         digests,
         others,
+        quiet: numbers,
         errors,
     }
 }
@@ -182,6 +187,7 @@ pub(super) fn fills_only(tree: &Tree) -> Plan {
     Plan {
         digests: Vec::new(),
         others,
+        quiet: 0,
         errors: Vec::new(),
     }
 }

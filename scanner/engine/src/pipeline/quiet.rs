@@ -43,21 +43,6 @@ impl Quiet {
         joined(&mut quiet.numbers);
         quiet
     }
-
-    /// The rest of the `length` bytes of a source, where executables are looked for.
-    pub(super) fn outside(&self, length: u64) -> Vec<Span> {
-        let (mut outside, mut from) = (Vec::new(), 0u64);
-        for span in &self.elements {
-            if from < span.start() {
-                outside.push(Span::new(from, span.start()));
-            }
-            from = span.end();
-        }
-        if from < length || outside.is_empty() {
-            outside.push(Span::new(from.min(length), length));
-        }
-        outside
-    }
 }
 
 /// Sorts, and joins those that overlap.
@@ -72,11 +57,13 @@ fn joined(spans: &mut Vec<Span>) {
     });
 }
 
-/// The candidates for executables in the bytes of the tensor at `start` as they stand.
-pub(super) fn executables(start: u64, scan: &TensorScan) -> impl Iterator<Item = MagicHit> + '_ {
+/// The candidates for executables in the bytes of the tensor at `place` as they stand, where the search over everything
+/// left it out.
+pub(super) fn executables(place: Span, scan: &TensorScan) -> impl Iterator<Item = MagicHit> + '_ {
+    let start = place.start();
     scan.payloads
         .iter()
-        .filter(|hit| hit.carrier == Carrier::Raw)
+        .filter(move |hit| place.len() >= LEAST && hit.carrier == Carrier::Raw)
         .filter_map(move |hit| {
             let at = start.saturating_add(hit.offset);
             let (offset, magic) = match hit.kind {
@@ -96,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_and_the_rest_are_the_whole() {
+    fn tensors_that_overlap_are_left_out_once() {
         let mut quiet = Quiet {
             elements: vec![
                 Span::new(500, 900),
@@ -111,11 +98,5 @@ mod tests {
             quiet.elements,
             [Span::new(100, 400), Span::new(500, 900), Span::new(900, 1000)]
         );
-        assert_eq!(
-            quiet.outside(1200),
-            [Span::new(0, 100), Span::new(400, 500), Span::new(1000, 1200)]
-        );
-        assert_eq!(Quiet::default().outside(7), [Span::new(0, 7)]);
-        assert_eq!(Quiet::default().outside(0), [Span::new(0, 0)]);
     }
 }

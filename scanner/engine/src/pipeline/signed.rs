@@ -6,7 +6,7 @@ use super::plan::{Sink, Tap};
 use super::tree::{Below, Node, Tree};
 use crate::finding::{ErrorCode, ScanError};
 use crate::format::Input;
-use crate::sink::signed::{SignedSink, zeros};
+use crate::sink::signed::{Running, SignedSink};
 use crate::source::{Quota, ReadAt, read_full_at};
 use crate::span::Span;
 use crate::verify::{self, Artifact, Coverage, Outcome, Parsed, Plan, Request, VERIFIERS, Verified};
@@ -106,7 +106,7 @@ pub(super) fn late(
         if SignedSink::new(asked, base).is_some() {
             continue;
         }
-        let mut state = algorithm.begin();
+        let mut state = Running::new(*algorithm);
         let mut buffer = vec![0u8; usize::try_from(PART).unwrap_or(0)];
         for span in spans {
             let mut at = span.start();
@@ -119,7 +119,7 @@ pub(super) fn late(
                 if n < wanted {
                     return Err(ScanError::new(ErrorCode::ChangedDuringScan, "the file became shorter").at(at));
                 }
-                state.update(buffer.get(..n).unwrap_or_default());
+                state.feed(buffer.get(..n).unwrap_or_default());
                 ctx.count_read(now.len());
                 at = now.end();
                 if quota.expired() {
@@ -127,8 +127,8 @@ pub(super) fn late(
                 }
             }
         }
-        zeros(&mut state, *after);
-        outcomes.take((plan, request), Outcome::Digest(state.finish().as_ref().to_vec()));
+        state.zeros(*after);
+        outcomes.take((plan, request), Outcome::Digest(state.finish()));
     }
     Ok(())
 }

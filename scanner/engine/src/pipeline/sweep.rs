@@ -6,7 +6,6 @@
 
 use super::Context;
 use super::plan::{Plan, Sink, Tap};
-use super::quiet::Quiet;
 use crate::finding::{ErrorCode, ScanError};
 use crate::sink::DigestSink;
 use crate::source::{Quota, ReadAt, read_full_at};
@@ -120,9 +119,7 @@ fn balance(length: u64, plan: &mut Plan) {
     const TENSOR: u64 = 3;
     const READ: u64 = 2;
     const SEARCH: u64 = 6;
-    let quiet = Quiet::of(&plan.others).numbers;
-    let quiet = quiet.iter().fold(0u64, |sum, span| sum.saturating_add(span.len()));
-    let searched = length.saturating_sub(quiet).saturating_mul(SEARCH);
+    let searched = length.saturating_sub(plan.quiet).saturating_mul(SEARCH);
     let mut reading = length.saturating_mul(READ).saturating_add(searched);
     let (tensors, others): (Vec<Tap>, Vec<Tap>) = std::mem::take(&mut plan.others)
         .into_iter()
@@ -135,10 +132,14 @@ fn balance(length: u64, plan: &mut Plan) {
     longest(&mut tensors);
     let (mut hashing, mut hashed) = (0u64, false);
     for tap in digests.into_iter().chain(tensors) {
-        let is_digest = matches!(tap.sink, Sink::Digest(_) | Sink::Signed(..));
+        let is_digest = match &tap.sink {
+            Sink::Digest(_) => true,
+            Sink::Signed(sink, _) => sink.is_beside(),
+            _ => false,
+        };
         let cost = match tap.sink {
             Sink::Tensor(_) => TENSOR,
-            Sink::Digest(_) | Sink::Signed(..) if hashed => HASH_BESIDE_ANOTHER,
+            _ if is_digest && hashed => HASH_BESIDE_ANOTHER,
             _ => HASH,
         };
         let cost = tap.span.len().saturating_mul(cost);

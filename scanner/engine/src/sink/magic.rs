@@ -3,7 +3,9 @@
 //! A hit is a candidate only: whoever uses it parses the header that should follow. PE files are found by their
 //! `PE\0\0` signature, since `MZ` is too short to search for.
 
+use crate::span::Span;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
+use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 /// What a magic number could begin.
@@ -56,6 +58,8 @@ pub struct MagicSink {
     limit: usize,
     carry: Vec<u8>,
     carry_start: u64,
+    /// Sorted spans without overlap that are left out; those that were passed are gone from its front.
+    quiet: VecDeque<Span>,
 }
 
 impl MagicSink {
@@ -67,11 +71,45 @@ impl MagicSink {
             limit,
             carry: Vec::new(),
             carry_start: 0,
+            quiet: VecDeque::new(),
         }
     }
 
+    /// Leaves out the sorted `spans`, which do not overlap: another search goes through them.
+    #[must_use]
+    pub fn quiet_in(mut self, spans: Vec<Span>) -> Self {
+        self.quiet = spans.into();
+        self
+    }
+
     /// Takes the next bytes, which stand at `offset`.
-    pub fn feed(&mut self, offset: u64, bytes: &[u8]) {
+    pub fn feed(&mut self, mut offset: u64, mut bytes: &[u8]) {
+        let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        while let Some(quiet) = self.quiet.front().copied() {
+            let left_out = quiet.intersect(Span::saturating_at(offset, length(bytes)));
+            if left_out.is_empty() {
+                if quiet.end() > offset {
+                    break;
+                }
+                self.quiet.pop_front();
+                continue;
+            }
+            let before = usize::try_from(left_out.start().saturating_sub(offset)).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(before.min(bytes.len()));
+            self.take(offset, now);
+            // What begins before them and goes on in them is found by whoever looks at their first bytes.
+            self.carry.clear();
+            let skipped = usize::try_from(left_out.len()).unwrap_or(usize::MAX);
+            bytes = later.get(skipped..).unwrap_or_default();
+            offset = left_out.end();
+        }
+        self.take(offset, bytes);
+    }
+
+    fn take(&mut self, offset: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let carried = self.carry.len();
         let head = bytes.get(..CARRY.min(bytes.len())).unwrap_or_default();
         let mut bridge = std::mem::take(&mut self.carry);
@@ -118,5 +156,34 @@ impl MagicSink {
                 self.dropped = self.dropped.saturating_add(1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_are_left_out_hide_nothing_around_them_however_the_bytes_are_cut() {
+        let mut bytes = vec![0u8; 600];
+        for at in [0usize, 96, 100, 150, 296, 300, 450, 590] {
+            bytes[at..at.saturating_add(4)].copy_from_slice(b"\x7fELF");
+        }
+        let quiet = vec![Span::new(100, 300), Span::new(300, 310), Span::new(440, 460)];
+        for tile in [1, 7, 100, 256, 600] {
+            let mut sink = MagicSink::new(100).quiet_in(quiet.clone());
+            let mut offset = 0u64;
+            for piece in bytes.chunks(tile) {
+                sink.feed(offset, piece);
+                offset = offset.saturating_add(u64::try_from(piece.len()).unwrap());
+            }
+            let places: Vec<u64> = sink.finish().0.iter().map(|hit| hit.offset).collect();
+            assert_eq!(places, [0, 96, 590], "{tile}");
+        }
+        // However many spans there are, no more is kept than without them.
+        let mut sink = MagicSink::new(2).quiet_in(quiet);
+        sink.feed(0, &bytes);
+        let (hits, dropped) = sink.finish();
+        assert_eq!((hits.len(), dropped), (2, 1));
     }
 }

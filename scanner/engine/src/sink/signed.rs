@@ -79,6 +79,15 @@ impl SignedSink {
         }
     }
 
+    /// Whether it leaves work to be done beside other digests.
+    pub(crate) fn is_beside(&self) -> bool {
+        match self {
+            Self::Digest(sink) => matches!(sink.state, Running::Sha256(_)),
+            Self::Pages(sink) => sink.algorithm == Algorithm::Sha256,
+            Self::Sum(_) => false,
+        }
+    }
+
     /// The outcome.
     pub(crate) fn finish(self) -> Outcome {
         match self {
@@ -100,31 +109,22 @@ fn part(offset: u64, bytes: &[u8], span: Span) -> &[u8] {
 
 const ZEROS: [u8; 4096] = [0; 4096];
 
-/// Zeros after what was digested.
-pub(crate) fn zeros(state: &mut Context, mut count: u64) {
-    while count > 0 {
-        let now = usize::try_from(count).unwrap_or(usize::MAX).min(ZEROS.len());
-        state.update(ZEROS.get(..now).unwrap_or_default());
-        count = count.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
-    }
-}
-
 /// A digest that is not finished.
-enum Running {
+pub(crate) enum Running {
     /// One that can be computed beside others.
     Sha256(DigestSink),
     Other(Context),
 }
 
 impl Running {
-    fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(DigestSink::default()),
             _ => Self::Other(algorithm.begin()),
         }
     }
 
-    fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(sink) => sink.feed(bytes),
             Self::Other(context) => context.update(bytes),
@@ -139,7 +139,8 @@ impl Running {
         }
     }
 
-    fn zeros(&mut self, mut count: u64) {
+    /// Zeros after what was digested.
+    pub(crate) fn zeros(&mut self, mut count: u64) {
         while count > 0 {
             let now = usize::try_from(count).unwrap_or(usize::MAX).min(ZEROS.len());
             self.feed(ZEROS.get(..now).unwrap_or_default());
@@ -147,7 +148,7 @@ impl Running {
         }
     }
 
-    fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         match self {
             Self::Sha256(sink) => sink.finish().to_vec(),
             Self::Other(context) => context.finish().as_ref().to_vec(),
